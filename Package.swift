@@ -1,0 +1,82 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// A station of the data path: what it may import is what is listed here, and nothing downstream of it.
+func station(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "starling",
+    products: [.executable(name: "starling", targets: ["starling"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    ],
+    targets: [
+        // Fences: one per C library, declarations only.
+        .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+        .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "COTLP", dependencies: ["CProtobufC"]),
+
+        // Ground.
+        station("Base", ["CLinux"]),
+
+        // Stations, in the order in which a byte meets them.
+        station("Socket", ["Base", "CLinux"]),
+        station("HTTP2", ["Base", "CNghttp2"]),
+        station("GRPC", ["Base", "HTTP2", "COTLP", "CProtobufC", "CZlib"]),
+        station("Decode", ["Base", "COTLP", "CProtobufC"]),
+        station("Ring", ["Base", "Decode"]),
+        station("Rows", ["Base", "Decode", "COpenSSL"]),
+        station("Copy", ["Base", "Rows"]),
+        station("Postgres", ["Base", "Copy", "Rows", "CLibPQ"]),
+
+        // The composition root, and the command on top of it.
+        station(
+            "Collector",
+            [
+                "Base", "Socket", "HTTP2", "GRPC", "Decode", "Ring", "Rows", "Copy", "Postgres", "CLinux",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Yams", package: "Yams"),
+            ]),
+        .executableTarget(
+            name: "starling",
+            dependencies: [
+                "Base", "Collector",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+
+        tests("BaseTests", ["Base"]),
+        tests("SocketTests", ["Base", "Socket"]),
+        tests("HTTP2Tests", ["Base", "HTTP2"]),
+        tests("GRPCTests", ["Base", "HTTP2", "GRPC"]),
+        tests("DecodeTests", ["Base", "Decode", "COTLP", "CProtobufC"]),
+        tests("RingTests", ["Base", "Decode", "Ring"]),
+        tests("RowsTests", ["Base", "Decode", "Rows"]),
+        tests("CopyTests", ["Base", "Rows", "Copy"]),
+        tests("PostgresTests", ["Base", "Rows", "Copy", "Postgres"]),
+        tests("CollectorTests", ["Base", "Collector"]),
+    ]
+)

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Linux system interfaces that Swift's Glibc module does not show, or shows only as macros.
+#ifndef STARLING_CLINUX_H
+#define STARLING_CLINUX_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+// glibc declares these under _GNU_SOURCE only, which must not be set here: Swift's own Glibc module is
+// built without it, and the two must agree on every shared type.
+extern int accept4(int fd, struct sockaddr *address, socklen_t *size, int flags);
+extern int pthread_setname_np(pthread_t thread, const char *name);
+
+#endif

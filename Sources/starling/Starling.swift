@@ -1,0 +1,1 @@
+@main struct Starling { static func main() {} }
