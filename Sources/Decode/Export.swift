@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Base
+internal import COTLP
+
+/// One decoded export request: owner of the arena in which its messages live.
+///
+/// Every view obtained from it borrows from that arena and must not outlive the export.
+/// Memory: one allocation, charged to the budget until the export is destroyed. Thread: moved as a whole.
+@safe
+package struct Export: ~Copyable, @unchecked Sendable {
+    package let signal: Signal
+    /// Spans, log records or data points in all, the faulty ones included.
+    package let itemCount: Int
+    /// Text faults; the rows have more to check.
+    package let faults: ItemFaults
+    /// Holds the messages; not read after unpacking.
+    private let arena: Arena
+    /// The `Export…ServiceRequest`, inside `arena`.
+    private let root: UnsafeRawPointer
+    private let budget: MemoryBudget
+    /// Bytes of the budget that are held for `arena`.
+    private let arenaSizeBytes: Int
+
+    /// Takes over `arena`, for whose size the caller has reserved the bytes.
+    init(
+        signal: Signal, itemCount: Int, faults: consuming ItemFaults, arena: consuming Arena,
+        root: UnsafeRawPointer, budget: MemoryBudget
+    ) {
+        self.signal = signal
+        self.itemCount = itemCount
+        self.faults = faults
+        arenaSizeBytes = arena.sizeBytes
+        self.arena = arena
+        unsafe self.root = root
+        self.budget = budget
+    }
+
+    deinit { budget.release(arenaSizeBytes) }
+
+    /// Bytes of the budget that the export holds.
+    package var heldSizeBytes: Int { arenaSizeBytes + faults.heldSizeBytes }
+
+    /// Bytes of the arena that protobuf-c took, padding between the pieces included.
+    var usedSizeBytes: Int { arena.usedSizeBytes }
+
+    /// Empty unless the signal is traces.
+    package var resourceSpans: MessageList<ResourceSpansView> {
+        guard signal == .traces else { return unsafe MessageList(nil, count: 0) }
+        let request = unsafe root.assumingMemoryBound(to: Otlp__ExportTraceServiceRequest.self)
+        return unsafe MessageList(
+            request.pointee.resource_spans, count: request.pointee.n_resource_spans)
+    }
+
+    /// Empty unless the signal is logs.
+    package var resourceLogs: MessageList<ResourceLogsView> {
+        guard signal == .logs else { return unsafe MessageList(nil, count: 0) }
+        let request = unsafe root.assumingMemoryBound(to: Otlp__ExportLogsServiceRequest.self)
+        return unsafe MessageList(
+            request.pointee.resource_logs, count: request.pointee.n_resource_logs)
+    }
+
+    /// Empty unless the signal is metrics.
+    package var resourceMetrics: MessageList<ResourceMetricsView> {
+        guard signal == .metrics else { return unsafe MessageList(nil, count: 0) }
+        let request = unsafe root.assumingMemoryBound(to: Otlp__ExportMetricsServiceRequest.self)
+        return unsafe MessageList(
+            request.pointee.resource_metrics, count: request.pointee.n_resource_metrics)
+    }
+}
