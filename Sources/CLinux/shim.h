@@ -32,4 +32,7 @@
 extern int accept4(int fd, struct sockaddr *address, socklen_t *size, int flags);
 extern int pthread_setname_np(pthread_t thread, const char *name);
 
+// errno is a macro, which Swift does not see.
+static inline int linux_errno(void) { return errno; }
+
 #endif

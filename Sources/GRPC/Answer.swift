@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+internal import HTTP2
+
+/// What is sent back on one stream.
+///
+/// Every error is Trailers-Only: clients look for the status in the first header block (the Java SDK
+/// retries only if it finds it there).
+enum Answer {
+    /// 200, one length-prefixed message, status 0.
+    case message([UInt8])
+    case headersOnly(HeaderBlock)
+
+    private static let success = HeaderBlock([
+        (":status", "200"), ("content-type", "application/grpc"),
+    ])
+    private static let successTrailers = HeaderBlock([("grpc-status", "0")])
+    /// A message of no bytes: full success leaves every field unset (OTLP specification).
+    private static let emptyMessage: [UInt8] = [0, 0, 0, 0, 0]
+
+    static let accepted = Answer.message(emptyMessage)
+
+    /// The one place where an outcome becomes a status (OTLP specification, "OTLP/gRPC Response").
+    static func of(_ outcome: Outcome) -> Answer {
+        switch outcome {
+        case .accepted:
+            accepted
+        case .partial(let rejectedItemCount, let message):
+            .message(
+                frame(
+                    StatusDetails.partialSuccess(
+                        rejectedItemCount: rejectedItemCount, message: bounded(message))))
+        case .retry(let afterMs, let message):
+            .error(.unavailable, message, retryAfterMs: afterMs)
+        case .refused(let refusal):
+            switch refusal.code {
+            case .invalidArgument: .error(.invalidArgument, refusal.message)
+            case .tooLarge: .error(.resourceExhausted, refusal.message)
+            }
+        case .expired:
+            .error(.deadlineExceeded, "the deadline passed before the data could be stored")
+        }
+    }
+
+    static func error(
+        _ code: StatusCode, _ message: String, retryAfterMs: Int? = nil,
+        acceptsEncodings: Bool = false
+    ) -> Answer {
+        var headers = HeaderBlock([(":status", "200"), ("content-type", "application/grpc")])
+        if acceptsEncodings { headers.append("grpc-accept-encoding", "identity,gzip") }
+        append(code, bounded(message), retryAfterMs: retryAfterMs, to: &headers)
+        return .headersOnly(headers)
+    }
+
+    /// An answer to what is not a gRPC request at all: the HTTP status says it, gRPC's is added.
+    static func httpError(_ status: Int, _ code: StatusCode, _ message: String) -> Answer {
+        var headers = HeaderBlock([
+            (":status", String(status)), ("content-type", "application/grpc"),
+        ])
+        append(code, message, retryAfterMs: nil, to: &headers)
+        return .headersOnly(headers)
+    }
+
+    func send(on stream: Stream, of session: Session) {
+        switch self {
+        case .message(let bytes):
+            session.respond(
+                Answer.success, body: bytes, trailers: Answer.successTrailers, on: stream)
+        case .headersOnly(let headers):
+            session.respond(headers, on: stream)
+        }
+    }
+
+    private static func append(
+        _ code: StatusCode, _ message: String, retryAfterMs: Int?, to headers: inout HeaderBlock
+    ) {
+        headers.append("grpc-status", String(code.rawValue))
+        headers.append("grpc-message", percentEncoded(message))
+        if let retryAfterMs {
+            let details = StatusDetails.retryInfo(
+                code: code, message: message, retryAfterMs: retryAfterMs)
+            headers.append("grpc-status-details-bin", Base64.unpadded(details))
+        }
+    }
+
+    private static func frame(_ message: [UInt8]) -> [UInt8] {
+        var framed: [UInt8] = [0]
+        unsafe withUnsafeBytes(of: UInt32(message.count).bigEndian) { unsafe framed.append(contentsOf: $0) }
+        framed.append(contentsOf: message)
+        return framed
+    }
+
+    private static func bounded(_ message: String) -> String {
+        guard message.utf8.count > Limits.messageSizeBytesMax else { return message }
+        return String(decoding: message.utf8.prefix(Limits.messageSizeBytesMax), as: UTF8.self)
+    }
+
+    /// Every byte outside 0x20...0x7E, and `%`, as `%XX` (gRPC over HTTP/2, Percent-Encoded).
+    static func percentEncoded(_ text: String) -> String {
+        let digits = Array("0123456789ABCDEF".utf8)
+        var encoded: [UInt8] = []
+        for byte in text.utf8 {
+            if (0x20...0x7e).contains(byte), byte != UInt8(ascii: "%") {
+                encoded.append(byte)
+            } else {
+                encoded += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            }
+        }
+        return String(decoding: encoded, as: UTF8.self)
+    }
+}

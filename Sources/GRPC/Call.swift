@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+internal import HTTP2
+
+/// One gRPC call, from its first header field to its answer.
+///
+/// Ownership: its stream. Thread: the connection's loop.
+final class Call: StreamHandler {
+    private unowned let connection: ServerConnection
+    private var head = RequestHead()
+    private var deframer: MessageDeframer?
+    private(set) var deadlineNs: UInt64
+    private(set) var state = State.receivingHead
+    /// Body bytes taken, for which the peer has no new credit yet.
+    private var withheldBytes = 0
+    private var withheldSinceNs: UInt64 = 0
+
+    enum State: Equatable {
+        case receivingHead
+        case receivingBody
+        /// Handed on; the outcome is awaited.
+        case pending
+        /// The answer is submitted; whatever still arrives is discarded.
+        case answered
+    }
+
+    init(connection: ServerConnection) {
+        self.connection = connection
+        deadlineNs = Clock.monotonicNs + connection.settings.deadlineNs
+    }
+
+    // MARK: StreamHandler
+
+    func header(name: ByteSlice, value: ByteSlice, on stream: Stream) {
+        if state == .receivingHead { head.add(name: name, value: value) }
+    }
+
+    func headersEnded(on stream: Stream) {
+        guard state == .receivingHead else { return }
+        connection.counters.add(.requestsReceived)
+        if let rejection = head.rejection {
+            connection.counters.add(.requestsRefused)
+            return answer(rejection, on: stream)
+        }
+        if case .nanoseconds(let timeoutNs) = head.timeout {
+            deadlineNs = min(deadlineNs, Clock.monotonicNs + timeoutNs)
+        }
+        deframer = MessageDeframer(budget: connection.budget)
+        state = .receivingBody
+    }
+
+    func data(_ bytes: ByteSlice, on stream: Stream) {
+        guard state == .receivingBody else {
+            return connection.session.consume(bytes.count, on: stream)
+        }
+        do throws(MessageDeframer.Fault) {
+            try deframer?.append(bytes, limitBytes: connection.settings.messageSizeBytesMax)
+            credit(bytes.count, on: stream)
+        } catch {
+            connection.session.consume(bytes.count, on: stream)
+            refuse(error, on: stream)
+        }
+    }
+
+    func ended(on stream: Stream) {
+        guard state == .receivingBody, let deframer = deframer.take() else { return }
+        releaseCredit(on: stream)
+        let isCompressed = deframer.isCompressed
+        guard !isCompressed || head.encoding == .gzip else {
+            connection.counters.add(.requestsRefused)
+            return answer(
+                .error(.internal, "the message is flagged compressed, but grpc-encoding is not gzip"),
+                on: stream)
+        }
+        do throws(MessageDeframer.Fault) {
+            let payload = try deframer.finish()
+            handOn(payload, isCompressed: isCompressed, on: stream)
+        } catch {
+            refuse(error, on: stream)
+        }
+    }
+
+    func closed(errorCode: UInt32, on stream: Stream) {
+        deframer = nil
+    }
+
+    // MARK: Towards the sink and back
+
+    private func handOn(
+        _ payload: consuming OwnedBytes, isCompressed: Bool, on stream: Stream
+    ) {
+        guard case .export(let signal)? = head.route else { return }
+        state = .pending
+        let message = ExportMessage(
+            signal: signal, isCompressed: isCompressed, deadlineNs: deadlineNs, streamID: stream.id,
+            payload: payload)
+        if let outcome = connection.sink?.received(message, from: connection) {
+            finish(outcome, on: stream)
+        }
+    }
+
+    /// Sends the answer that belongs to `outcome`.
+    func finish(_ outcome: Outcome, on stream: Stream) {
+        guard state != .answered else { return }
+        connection.counters.add(outcome.requestCounter)
+        answer(Answer.of(outcome), on: stream)
+    }
+
+    private func answer(_ answer: Answer, on stream: Stream) {
+        state = .answered
+        deframer = nil
+        releaseCredit(on: stream)
+        answer.send(on: stream, of: connection.session)
+    }
+
+    private func refuse(_ fault: MessageDeframer.Fault, on stream: Stream) {
+        if case .overBudget = fault { return finish(connection.overBudget, on: stream) }
+        connection.counters.add(.requestsRefused)
+        answer(fault.answer(limitBytes: connection.settings.messageSizeBytesMax), on: stream)
+    }
+
+    // MARK: Credit
+
+    /// While memory is short the peer gets no new credit, so that it stops by itself.
+    private func credit(_ bytes: Int, on stream: Stream) {
+        guard connection.isMemoryShort || withheldBytes > 0 else {
+            return connection.session.consume(bytes, on: stream)
+        }
+        if withheldBytes == 0 { withheldSinceNs = Clock.monotonicNs }
+        withheldBytes += bytes
+    }
+
+    private func releaseCredit(on stream: Stream) {
+        connection.session.consume(withheldBytes, on: stream)
+        withheldBytes = 0
+    }
+
+    /// Lets time pass: deadlines, and credit that was withheld long enough.
+    func tick(nowNs: UInt64, on stream: Stream) {
+        guard state != .answered else { return }
+        if nowNs >= deadlineNs { return finish(.expired, on: stream) }
+        guard withheldBytes > 0 else { return }
+        if !connection.isMemoryShort {
+            releaseCredit(on: stream)
+        } else if nowNs - withheldSinceNs >= connection.settings.withholdingNsMax {
+            finish(connection.overBudget, on: stream)
+        }
+    }
+}
+
+extension MessageDeframer.Fault {
+    /// The status of each fault (gRPC, compression and status codes; sizes: OTLP specification).
+    fileprivate func answer(limitBytes: Int) -> Answer {
+        switch self {
+        case .flag(let flag):
+            .error(.internal, "the compression flag is \(flag); only 0 and 1 exist")
+        case .tooLarge(let sizeBytes):
+            .error(
+                .resourceExhausted,
+                "the message has \(sizeBytes) bytes; limits.request_bytes_max is \(limitBytes)")
+        case .secondMessage:
+            .error(.internal, "a unary call carries one message; more bytes follow it")
+        case .missing:
+            .error(.internal, "the call ended without a message")
+        case .truncated:
+            .error(.internal, "the call ended inside its message")
+        case .overBudget:
+            preconditionFailure("handled as a retry")
+        }
+    }
+}
+
+extension Outcome {
+    fileprivate var requestCounter: Counter {
+        switch self {
+        case .accepted: .requestsAccepted
+        case .partial: .requestsPartial
+        case .retry: .requestsRetry
+        case .refused: .requestsRefused
+        case .expired: .requestsExpired
+        }
+    }
+}

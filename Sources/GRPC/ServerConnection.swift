@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Base
+package import HTTP2
+
+/// Limits of the gRPC station.
+package struct GRPCSettings: Sendable {
+    /// Largest message, on the wire and again unpacked (`limits.request_bytes_max`).
+    package var messageSizeBytesMax = 64 << 20
+    /// Time for one call where the client sets none or a longer one (`limits.request_deadline`).
+    package var deadlineNs: UInt64 = 30_000_000_000
+    /// Time for which a call may go without credit before it is told to come back.
+    package var withholdingNsMax: UInt64 = 1_000_000_000
+    /// Share of the memory budget above which new credit is withheld, in percent.
+    package var memoryShortPercent = 75
+
+    package init() {}
+}
+
+/// The gRPC side of one connection: makes calls of its streams and gives them their answers.
+///
+/// Thread: the connection's loop.
+package final class ServerConnection {
+    package let session: Session
+    let settings: GRPCSettings
+    let budget: MemoryBudget
+    let counters: Counters
+    package weak var sink: (any ExportSink)?
+    /// What a call is told when memory is short; asked for at that moment.
+    private let retryHint: () -> Int
+    private var drain = Drain.none
+
+    private enum Drain: Equatable {
+        case none
+        /// GOAWAY without a limit is out, and a PING behind it: what the client sent before it knew is
+        /// still served.
+        case announced(deadlineNs: UInt64)
+        case final
+    }
+
+    private static let drainPingNsMax: UInt64 = 5_000_000_000
+
+    package init(
+        http2: HTTP2Settings, settings: GRPCSettings, budget: MemoryBudget, counters: Counters,
+        retryHint: @escaping () -> Int
+    ) {
+        session = Session(role: .server, settings: http2)
+        self.settings = settings
+        self.budget = budget
+        self.counters = counters
+        self.retryHint = retryHint
+        session.makeHandler = { [unowned self] _ in Call(connection: self) }
+        session.pingAcknowledged = { [unowned self] in finishAnnouncement() }
+    }
+
+    /// Gives the call on `streamID` its outcome. Counted where nobody is there any more to hear it.
+    package func answer(streamID: Int32, with outcome: Outcome) {
+        guard let stream = session.openStream(streamID), let call = stream.handler as? Call else {
+            return counters.add(.answersWithoutStream)
+        }
+        call.finish(outcome, on: stream)
+    }
+
+    package func tick(nowNs: UInt64) {
+        session.forEachStream { stream in
+            (stream.handler as? Call)?.tick(nowNs: nowNs, on: stream)
+        }
+        if case .announced(let deadlineNs) = drain, nowNs >= deadlineNs { finishAnnouncement() }
+    }
+
+    /// Begins a graceful end in two steps, so that no request in flight is refused (gRFC A9).
+    package func beginDrain(nowNs: UInt64) {
+        guard drain == .none else { return }
+        drain = .announced(deadlineNs: nowNs + ServerConnection.drainPingNsMax)
+        session.submitShutdownNotice()
+        session.submitPing()
+    }
+
+    private func finishAnnouncement() {
+        guard case .announced = drain else { return }
+        drain = .final
+        session.submitGoAway()
+    }
+
+    /// True once the drain is through: nothing is served any more and nothing will be.
+    package var isDrained: Bool { drain == .final && session.openStreamCount == 0 }
+
+    var isMemoryShort: Bool {
+        budget.inUseBytes > budget.limitBytes / 100 * settings.memoryShortPercent
+    }
+
+    var overBudget: Outcome {
+        .retry(afterMs: retryHint(), message: "no memory is free for this request now")
+    }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Base
+internal import CLinux
+
+/// The protocol spoken on a connection, as the socket station sees it.
+///
+/// All calls come from the connection's loop.
+package protocol ConnectionHandler: AnyObject {
+    /// Bytes from the peer, valid during the call.
+    func received(_ bytes: ByteSlice, on connection: Connection)
+    /// The turn is over: append what is to be sent, while `connection.wantsOutput`.
+    func produceOutput(for connection: Connection)
+    /// Called about ten times a second with the monotonic time.
+    func tick(nowNs: UInt64, on connection: Connection)
+    /// The connection is gone. Called once, last.
+    func closed(_ connection: Connection)
+}
+
+/// One accepted connection: socket, output and protocol handler.
+///
+/// Ownership: its loop. Thread: confined to the loop.
+package final class Connection {
+    let descriptor: FileDescriptor
+    let slot: Int
+    private var output = OutputQueue()
+    private(set) var handler: (any ConnectionHandler)?
+    private(set) var state = State.open
+
+    /// What epoll was last told.
+    var isArmedForWriting = false
+    var isDirty = false
+    var lingerDeadlineNs: UInt64 = 0
+
+    enum State {
+        case open
+        /// No more input is wanted; close once the output is out.
+        case finishing
+        /// Everything is sent and our side shut; input is discarded until the peer closes, because
+        /// closing with unread input would reset the connection under the last answer.
+        case lingering
+        case closed
+    }
+
+    /// Output that may wait here before the handler is asked for no more.
+    package static let outputHighWaterBytes = 256 << 10
+    private static let lingerNs: UInt64 = 1_000_000_000
+
+    init(descriptor: consuming FileDescriptor, slot: Int) {
+        self.descriptor = descriptor
+        self.slot = slot
+    }
+
+    func attach(_ handler: any ConnectionHandler) { self.handler = handler }
+
+    /// True while more output is welcome: the peer keeps up.
+    package var wantsOutput: Bool { output.count < Connection.outputHighWaterBytes }
+
+    package var isOpen: Bool { state == .open }
+
+    /// Queues a copy of `bytes`; they go out at the end of the turn.
+    package func send(_ bytes: ByteSlice) {
+        guard state == .open || state == .finishing else { return }
+        output.append(bytes)
+    }
+
+    /// Closes once everything queued is sent.
+    package func finish() {
+        if state == .open { state = .finishing }
+    }
+
+    /// Closes at the end of the turn, whatever is queued.
+    package func abort() { state = .closed }
+
+    func received(_ bytes: ByteSlice) {
+        guard state == .open else { return }
+        handler?.received(bytes, on: self)
+    }
+
+    func tick(nowNs: UInt64) {
+        if state == .lingering, nowNs >= lingerDeadlineNs { state = .closed }
+        if state == .open { handler?.tick(nowNs: nowNs, on: self) }
+    }
+
+    /// Lets the handler produce and the socket take, in turns, until one of them has enough.
+    /// Returns true when the socket would block, so the loop must wait for it.
+    func flush() -> Bool {
+        while state == .open || state == .finishing {
+            if state == .open { handler?.produceOutput(for: self) }
+            guard output.count > 0 else { break }
+            switch output.flush(to: descriptor) {
+            case .bytes: continue
+            case .wouldBlock: return true
+            case .ended, .failed: state = .closed
+            }
+        }
+        if state == .finishing, output.count == 0 { startLingering() }
+        return false
+    }
+
+    private func startLingering() {
+        state = .lingering
+        lingerDeadlineNs = Clock.monotonicNs + Connection.lingerNs
+        _ = shutdown(descriptor.raw, Int32(SHUT_WR))
+    }
+
+    func closeNow() {
+        state = .closed
+        handler?.closed(self)
+        handler = nil
+    }
+}
