@@ -11,7 +11,8 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// A station of the data path: what it may import is what is listed here, and nothing downstream of it.
+/// A station of the data path: what it may import is what is listed here, and nothing downstream
+/// of it.
 func station(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
@@ -31,9 +32,12 @@ let package = Package(
     targets: [
         // Fences: one per C library, declarations only.
         .systemLibrary(name: "CLinux"),
-        .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+        .systemLibrary(
+            name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-        .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+        .systemLibrary(
+            name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]
+        ),
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "COTLP", dependencies: ["CProtobufC"]),
@@ -55,7 +59,8 @@ let package = Package(
         station(
             "Collector",
             [
-                "Base", "Socket", "HTTP2", "GRPC", "Decode", "Ring", "Rows", "Copy", "Postgres", "CLinux",
+                "Base", "Socket", "HTTP2", "GRPC", "Decode", "Ring", "Rows", "Copy", "Postgres",
+                "CLinux",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
             ]),

@@ -2,7 +2,8 @@
 
 /// A fixed block of memory that hands out pieces in order and takes them all back at once.
 ///
-/// Every decoded message of one export lives in one arena, so that releasing an export costs one free.
+/// Every decoded message of one export lives in one arena, so that releasing an export costs one
+/// free.
 /// Ownership: moved with the export. Thread: wherever its owner is.
 @safe
 package struct Arena: ~Copyable, @unchecked Sendable {

@@ -13,7 +13,8 @@ package struct Backoff: Sendable {
         nextMs = minMs
     }
 
-    /// The delay before the next attempt: half to all of a bound that doubles from `minMs` to `maxMs`.
+    /// The delay before the next attempt: half to all of a bound that doubles from `minMs` to
+    /// `maxMs`.
     package mutating func nextDelayMs() -> Int {
         var generator = SystemRandomNumberGenerator()
         return nextDelayMs(using: &generator)

@@ -5,6 +5,7 @@ extension ByteSlice {
     @inlinable
     package func bigEndian<T: FixedWidthInteger>(at offset: Int, as type: T.Type) -> T {
         precondition(offset >= 0 && offset <= count - MemoryLayout<T>.size)
-        return unsafe T(bigEndian: base.unsafelyUnwrapped.loadUnaligned(fromByteOffset: offset, as: T.self))
+        return unsafe T(
+            bigEndian: base.unsafelyUnwrapped.loadUnaligned(fromByteOffset: offset, as: T.self))
     }
 }

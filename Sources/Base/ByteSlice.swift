@@ -2,8 +2,9 @@
 
 /// A borrowed run of bytes inside memory that someone else owns.
 ///
-/// Ownership: none. Valid for as long as the owner (a request body, an arena, a receive buffer) lives;
-/// whoever hands one out says who that is. Thread: wherever the owner may be read. Cost: two words.
+/// Ownership: none. Valid for as long as the owner (a request body, an arena, a receive buffer)
+/// lives; whoever hands one out says who that is. Thread: wherever the owner may be read.
+/// Cost: two words.
 @safe
 @frozen
 package struct ByteSlice: @unchecked Sendable {

@@ -21,7 +21,8 @@ package enum Limits {
     package static let retryAfterMsMin = 1_000
     package static let retryAfterMsMax = 5_000
 
-    /// Each level of AnyValue is two of protobuf-c (the value and its list), and three at most (KeyValue).
+    /// Each level of AnyValue is two of protobuf-c (the value and its list), and three at most
+    /// (KeyValue).
     package static func checkSums() {
         precondition(anyValueDepthMax * 3 * decodeStackPerLevelBytes <= decodeStackSizeBytes)
         precondition(retryAfterMsMin <= retryAfterMsMax)

@@ -7,8 +7,8 @@ package enum Outcome: Sendable, Equatable {
     /// Every item is committed.
     case accepted
 
-    /// Everything but `rejectedItemCount` items is committed; those will never be, so the client must
-    /// not send them again (OTLP specification, partial success).
+    /// Everything but `rejectedItemCount` items is committed; those will never be, so the client
+    /// must not send them again (OTLP specification, partial success).
     case partial(rejectedItemCount: Int, message: String)
 
     /// Nothing was stored; the same request may succeed after `afterMs` milliseconds.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-
-/// Sole owner of a heap buffer whose capacity is charged to the memory budget for as long as it lives.
 internal import CLinux
 
+/// Sole owner of a heap buffer whose capacity is charged to the memory budget for as long as it
+/// lives.
 ///
 /// Growth is explicit and can fail, because what fills it comes from the wire.
 /// Thread: moved, never shared.
@@ -28,10 +28,12 @@ package struct OwnedBytes: ~Copyable, @unchecked Sendable {
 
     /// The bytes written so far. Valid until the buffer grows or is destroyed.
     package var slice: ByteSlice {
-        unsafe ByteSlice(base: count > 0 ? UnsafeRawPointer(storage.baseAddress) : nil, count: count)
+        unsafe ByteSlice(
+            base: count > 0 ? UnsafeRawPointer(storage.baseAddress) : nil, count: count)
     }
 
-    /// Makes room for exactly `capacityBytes` in all; returns false, changing nothing, past the budget.
+    /// Makes room for exactly `capacityBytes` in all; returns false, changing nothing, past the
+    /// budget.
     package mutating func reserve(capacityBytes: Int) -> Bool {
         guard unsafe capacityBytes > storage.count else { return true }
         let extraBytes = unsafe capacityBytes - storage.count

@@ -17,9 +17,10 @@ package final class WorkerThread: @unchecked Sendable {
 
     /// Starts at once. `name` is cut to 15 bytes, which is what the kernel keeps.
     ///
-    /// The stack default of 1 MiB is for protobuf-c, which recurses about 2 KB per level of AnyValue;
-    /// the pre-scan admits 64 levels.
-    package init(name: String, stackSizeBytes: Int = 1 << 20, body: @escaping @Sendable () -> Void) {
+    /// The stack default of 1 MiB is for protobuf-c, which recurses about 2 KB per level of
+    /// AnyValue; the pre-scan admits 64 levels.
+    package init(name: String, stackSizeBytes: Int = 1 << 20, body: @escaping @Sendable () -> Void)
+    {
         var attributes = pthread_attr_t()
         unsafe pthread_attr_init(&attributes)
         unsafe pthread_attr_setstacksize(&attributes, stackSizeBytes)

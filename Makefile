@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# `make` prints what there is. `make run` and `make test` need nothing but a Swift toolchain.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+SWIFT ?= swift
+PYTHON ?= python3
+VENV := .venv
+VENV_STAMP := $(VENV)/.installed
+
+# Passed on by `make run` to `starling up`, for example ARGS="--state-dir /var/tmp/starling".
+ARGS ?=
+
+DESTDIR ?=
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+
+RELEASE_FLAGS := --configuration release --static-swift-stdlib --product starling
+FORMATTED := Package.swift Sources Tests
+
+.PHONY: help
+help: ## Print this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: release ## Install what is missing, build, start a private PostgreSQL and serve (ARGS=...).
+	exec "$$($(SWIFT) build $(RELEASE_FLAGS) --show-bin-path)/starling" up $(ARGS)
+
+.PHONY: test
+test: deps venv ## Install what is missing, build, run every test, print a summary.
+	SWIFT="$(SWIFT)" scripts/run-tests
+
+.PHONY: build
+build: deps ## Build everything for debugging, tests included.
+	$(SWIFT) build --build-tests
+
+.PHONY: release
+release: deps ## Build the command optimised, with the Swift runtime linked in.
+	$(SWIFT) build $(RELEASE_FLAGS)
+
+.PHONY: bench
+bench: ## Run Tests/Benchmarks/run: throughput, latency, memory, size (ARGS=...).
+	@if [[ ! -x Tests/Benchmarks/run ]]; then \
+	    echo "make bench: there are no benchmarks yet (Tests/Benchmarks/run is missing)" >&2; \
+	    exit 1; \
+	fi
+	Tests/Benchmarks/run $(ARGS)
+
+.PHONY: proto
+proto: deps ## Generate Sources/COTLP from proto/.
+	proto/generate
+
+.PHONY: proto-check
+proto-check: deps ## Fail if Sources/COTLP is not what proto/ generates.
+	proto/generate --check
+
+.PHONY: format
+format: ## Format the Swift sources in place.
+	$(SWIFT) format --in-place --parallel --recursive $(FORMATTED)
+
+.PHONY: lint
+lint: deps venv ## Check the format of the Swift sources and the rules of the house.
+	$(SWIFT) format lint --strict --parallel --recursive $(FORMATTED)
+	$(VENV)/bin/pytest --quiet Tests/Tidy
+
+.PHONY: deps
+deps: ## Install the Debian packages that are missing (needs root only then).
+	@scripts/install-packages
+
+.PHONY: venv
+venv: $(VENV_STAMP) ## Make .venv with what the tests need from PyPI.
+
+$(VENV_STAMP): Tests/requirements.txt | deps
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+.PHONY: install
+install: ## Install the release build, unit, accounts and documents (DESTDIR, PREFIX, SYSCONFDIR).
+	@bin="$$($(SWIFT) build $(RELEASE_FLAGS) --show-bin-path)/starling"; \
+	if [[ ! -x "$$bin" ]]; then \
+	    echo "make install: build first, with make release" >&2; \
+	    exit 1; \
+	fi; \
+	scripts/install-files "$$bin" "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)"
+
+.PHONY: clean
+clean: ## Remove what was built (not .venv, not the state of `starling up`).
+	rm -rf .build
