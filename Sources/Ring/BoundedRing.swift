@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+internal import Decode
+
+/// The queue between the loops that decode and the writers that store: bounded, many to many.
+///
+/// Exports are moved in and out, never copied. The bound in slots is its own; the bound in bytes is the
+/// memory budget, which every export holds a share of.
+/// Thread: any. Never blocks a producer.
+@safe
+package final class BoundedRing: @unchecked Sendable {
+    private let monitor = Monitor()
+    private let slots: UnsafeMutablePointer<PendingExport>
+    package let slotCountMax: Int
+    // Protected by `monitor`.
+    private var headIndex = 0
+    private var count = 0
+    private var itemCount = 0
+    private var isClosed = false
+
+    package init(slotCountMax: Int) {
+        precondition(slotCountMax > 0)
+        self.slotCountMax = slotCountMax
+        unsafe slots = .allocate(capacity: slotCountMax)
+    }
+
+    deinit {
+        for offset in 0..<count {
+            unsafe (slots + (headIndex + offset) % slotCountMax).deinitialize(count: 1)
+        }
+        unsafe slots.deallocate()
+    }
+
+    /// Exports and items that wait now.
+    package var depth: (exportCount: Int, itemCount: Int) {
+        monitor.withLock { (count, itemCount) }
+    }
+
+    /// Moves `pending` in, or hands it back when the ring is full or closed. O(1).
+    package func tryPush(_ pending: consuming PendingExport) -> PendingExport? {
+        monitor.lock()
+        defer { monitor.unlock() }
+        guard count < slotCountMax, !isClosed else { return pending }
+        itemCount += pending.export.itemCount
+        unsafe (slots + (headIndex + count) % slotCountMax).initialize(to: pending)
+        count += 1
+        monitor.signal()
+        return nil
+    }
+
+    /// Moves what waits, up to `itemCountMax` items but at least one export, to the end of `batch`.
+    ///
+    /// Blocks until there is something. A writer that comes back from a commit takes all that arrived
+    /// meanwhile, which makes every commit a group commit without any delay being configured.
+    /// Returns false, with an empty batch, once the ring is closed and empty.
+    package func take(into batch: inout ExportBatch, itemCountMax: Int) -> Bool {
+        precondition(batch.isEmpty)
+        monitor.lock()
+        defer { monitor.unlock() }
+        while count == 0 {
+            if isClosed { return false }
+            monitor.wait()
+        }
+        while count > 0, !batch.isFull {
+            let nextItemCount = unsafe slots[headIndex].export.itemCount
+            guard batch.isEmpty || batch.itemCount + nextItemCount <= itemCountMax else { break }
+            batch.append(unsafe (slots + headIndex).move())
+            headIndex = (headIndex + 1) % slotCountMax
+            count -= 1
+            itemCount -= nextItemCount
+        }
+        return true
+    }
+
+    /// Takes nothing more in; what is inside can still be taken. Wakes all consumers.
+    package func close() {
+        monitor.withLock {
+            isClosed = true
+            monitor.broadcast()
+        }
+    }
+}

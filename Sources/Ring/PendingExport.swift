@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Base
+package import Decode
+
+/// A decoded export on its way to the database, with the duty to answer for it.
+package struct PendingExport: ~Copyable, Sendable {
+    package let export: Export
+    package let ticket: AckTicket
+    /// Monotonic time after which nobody waits any more: do not start its COPY then.
+    package let deadlineNs: UInt64
+    /// Wall-clock time of arrival, for records that say none.
+    package let arrivalUnixNs: UInt64
+
+    package init(
+        export: consuming Export, ticket: consuming AckTicket, deadlineNs: UInt64,
+        arrivalUnixNs: UInt64
+    ) {
+        self.export = export
+        self.ticket = ticket
+        self.deadlineNs = deadlineNs
+        self.arrivalUnixNs = arrivalUnixNs
+    }
+
+    /// Answers, and lets the export go.
+    package consuming func settle(_ outcome: Outcome) {
+        ticket.settle(outcome)
+    }
+}
