@@ -20,6 +20,7 @@ DESTDIR ?=
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 
+BINARY := .build/release/starling
 RELEASE_FLAGS := --configuration release --static-swift-stdlib --product starling
 FORMATTED := Package.swift Sources Tests
 
@@ -29,7 +30,7 @@ help: ## Print this list.
 
 .PHONY: run
 run: release ## Install what is missing, build, start a private PostgreSQL and serve (ARGS=...).
-	exec "$$($(SWIFT) build $(RELEASE_FLAGS) --show-bin-path)/starling" up $(ARGS)
+	exec $(BINARY) up $(ARGS)
 
 .PHONY: test
 test: deps venv ## Install what is missing, build, run every test, print a summary.
@@ -82,12 +83,11 @@ $(VENV_STAMP): Tests/requirements.txt | deps
 
 .PHONY: install
 install: ## Install the release build, unit, accounts and documents (DESTDIR, PREFIX, SYSCONFDIR).
-	@bin="$$($(SWIFT) build $(RELEASE_FLAGS) --show-bin-path)/starling"; \
-	if [[ ! -x "$$bin" ]]; then \
+	@if [[ ! -x $(BINARY) ]]; then \
 	    echo "make install: build first, with make release" >&2; \
 	    exit 1; \
-	fi; \
-	scripts/install-files "$$bin" "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)"
+	fi
+	scripts/install-files $(BINARY) "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)"
 
 .PHONY: clean
 clean: ## Remove what was built (not .venv, not the state of `starling up`).

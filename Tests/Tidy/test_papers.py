@@ -10,7 +10,8 @@ import pytest
 from repository import File, files, report
 
 MAKE_TARGET = re.compile(r"^([A-Za-z][\w-]*):(?!=)(.*)$", re.MULTILINE)
-MAKE_COMMAND = re.compile(r"^\s*make ([a-z][a-z-]*)\b|`make ([a-z][a-z-]*)\b", re.MULTILINE)
+CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+MAKE_COMMAND = re.compile(r"\bmake ([a-z][a-z-]*)\b")
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 MIGRATION = re.compile(r"migrations/(\d{4})_[a-z0-9_]+\.sql")
 
@@ -60,16 +61,18 @@ def test_target_rule_can_fail(makefile, count):
 # --- commands in the papers ---------------------------------------------------------------------
 
 
+def named_targets(text):
+    """What stands after `make` in the code of a paper."""
+    return {name for code in CODE.findall(text) for name in MAKE_COMMAND.findall(code)}
+
+
 def unknown_commands(paper, makefile):
-    for match in MAKE_COMMAND.finditer(paper.text):
-        name = match.group(1) or match.group(2)
-        if name not in make_targets(makefile):
-            yield f"{paper.path}: there is no `make {name}`"
+    for name in sorted(named_targets(paper.text) - make_targets(makefile).keys()):
+        yield f"{paper.path}: there is no `make {name}`"
 
 
 def unnamed_targets(text, makefile):
-    named = {first or second for first, second in MAKE_COMMAND.findall(text)}
-    return sorted(make_targets(makefile).keys() - named)
+    return sorted(make_targets(makefile).keys() - named_targets(text))
 
 
 def test_papers_name_commands_that_exist():
@@ -79,8 +82,7 @@ def test_papers_name_commands_that_exist():
 
 
 def test_readme_names_the_two_commands():
-    named = {first or second for first, second in MAKE_COMMAND.findall(text_of("README.md"))}
-    assert {"run", "test"} <= named
+    assert {"run", "test"} <= named_targets(text_of("README.md"))
 
 
 def test_every_make_target_is_in_a_paper():
@@ -90,8 +92,10 @@ def test_every_make_target_is_in_a_paper():
 
 def test_command_rules_can_fail():
     makefile = "run: ## Run it.\ntest: ## Test it.\n"
-    assert not list(unknown_commands(File("a.md", "call `make run` or\n    make test\n"), makefile))
-    assert list(unknown_commands(File("a.md", "call `make walk`\n"), makefile))
+    known = File("a.md", "Call `make run` to make progress, or:\n```\nsudo make test\n```\n")
+    assert not list(unknown_commands(known, makefile))
+    assert not unnamed_targets(known.text, makefile)
+    assert list(unknown_commands(File("a.md", "Call `make walk`.\n"), makefile))
     assert unnamed_targets("`make run`", makefile) == ["test"]
 
 
