@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Reference tables: the numbers OTLP uses, with their names, so that SQL can say what a number means.
 -- Facts keep the number as it came (an unknown enum number is legal and kept), hence no foreign keys.
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Dimensions: what many facts have in common, stored once and named by a small integer.
 -- Every dimension is found by a SHA-256 over a canonical form of its content, so that any number of
 -- daemons agree on identity without talking to each other. Rows are written before the facts that

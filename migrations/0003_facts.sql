@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Facts, partitioned by time on the raw nanoseconds (a comparison with that column prunes; one with a
 -- timestamptz made from it does not). There is no default partition: the daemon makes partitions ahead
 -- and on demand. No foreign keys: dimensions are written first.
