@@ -54,7 +54,9 @@ class File:
 @cache
 def files():
     """Every text file that git knows or would take, in order of path."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    # A checkout may belong to somebody else than who tests it, as in CI.
+    command = ["git", "-c", f"safe.directory={ROOT}", "ls-files", "-z"]
+    command += ["--cached", "--others", "--exclude-standard"]
     listing = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
     paths = sorted({name.decode() for name in listing.split(b"\0") if name})
     found = []
