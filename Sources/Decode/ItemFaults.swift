@@ -31,10 +31,10 @@ package enum ItemFault: UInt8, Sendable {
 /// or a metric applies to every item beneath it. Only the first fault of each is kept.
 /// Memory: charged to the budget. Thread: wherever its export is.
 package struct ItemFaults: ~Copyable, Sendable {
-    var resources: FaultList
-    var scopes: FaultList
-    var metrics: FaultList
-    var items: FaultList
+    private var resources: FaultList
+    private var scopes: FaultList
+    private var metrics: FaultList
+    private var items: FaultList
 
     init(budget: MemoryBudget) {
         resources = FaultList(budget: budget)
@@ -60,7 +60,19 @@ package struct ItemFaults: ~Copyable, Sendable {
     /// Fault in a span, a log record or a data point. O(log n).
     package func itemFault(_ ordinal: Int) -> ItemFault? { items[ordinal] }
 
-    /// Bytes that the faults hold.
+    /// Notes a fault unless `ordinal` has one already; ordinals of a level must not fall.
+    ///
+    /// Returns false, noting nothing, when the memory budget is spent.
+    mutating func note(_ fault: ItemFault, level: FaultLevel, ordinal: Int) -> Bool {
+        switch level {
+        case .resource: resources.note(fault, ordinal: ordinal)
+        case .scope: scopes.note(fault, ordinal: ordinal)
+        case .metric: metrics.note(fault, ordinal: ordinal)
+        case .item: items.note(fault, ordinal: ordinal)
+        }
+    }
+
+    /// Bytes of the budget that the faults hold.
     var heldSizeBytes: Int {
         resources.heldSizeBytes + scopes.heldSizeBytes + metrics.heldSizeBytes + items.heldSizeBytes
     }

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Base
+internal import COTLP
+
+/// Turns the bytes of an export request into an `Export`.
+package enum Decoder {
+    /// Builds the tables that every decode reads, and measures the protobuf-c library that is loaded.
+    ///
+    /// Call it once at start: then no request pays for it, and a library whose memory cannot be predicted
+    /// stops the daemon (by a trap) before it listens. Cost: well below 1 ms.
+    package static func prepare() { _ = WireGrammar.shared }
+
+    /// Decodes one request: pre-scan, reservation, one allocation, unpacking.
+    ///
+    /// Ownership: `body` is borrowed for the call; everything is copied into the export's arena. The bytes of
+    /// the arena are taken from `budget` before it is allocated, and given back by the export.
+    /// Errors: `.refused` for bytes that are not a valid request or exceed a limit, `.overBudget` when the
+    /// memory is not there now. Nothing is held after an error.
+    /// Thread: any, with `Limits.decodeStackSizeBytes` of stack. Cost: see `docs/decode.md`.
+    package static func decode(
+        signal: Signal, body: ByteSlice, limits: DecodeLimits, budget: MemoryBudget
+    ) throws(DecodeError) -> Export {
+        var limits = limits
+        // What the whole budget cannot hold is not worth a retry.
+        limits.unpackedSizeBytesMax = min(limits.unpackedSizeBytesMax, budget.limitBytes)
+        let scan = try WireScan.scan(body, signal: signal, limits: limits, budget: budget)
+        let (sizeBytes, itemCount) = (scan.unpackedSizeBytes, scan.itemCount)
+        guard budget.tryReserve(sizeBytes) else { throw .overBudget }
+        var arena = Arena(sizeBytes: sizeBytes)
+        guard let root = unsafe unpack(body, signal: signal, into: &arena) else {
+            budget.release(sizeBytes)
+            // The scan is at least as strict as protobuf-c, so this is our bug; it must not stop the daemon.
+            throw .refused(Refusal(.invalidArgument, "not a valid OTLP message"))
+        }
+        return unsafe Export(
+            signal: signal, itemCount: itemCount, faults: scan.faults, arena: arena, root: root,
+            budget: budget)
+    }
+
+    /// Lets protobuf-c unpack `body`; nil when it refuses or the arena is full.
+    private static func unpack(
+        _ body: ByteSlice, signal: Signal, into arena: inout Arena
+    ) -> UnsafeRawPointer? {
+        unsafe withUnsafeMutablePointer(to: &arena) { arena in
+            var allocator = unsafe ProtobufCAllocator(
+                alloc: { arena, sizeBytes in
+                    unsafe arena!.assumingMemoryBound(to: Arena.self).pointee
+                        .allocate(sizeBytes: sizeBytes)
+                },
+                // The arena takes everything back at once.
+                free: { _, _ in },
+                allocator_data: arena)
+            let message = unsafe protobuf_c_message_unpack(
+                WireGrammar.shared.rootDescriptor(signal), &allocator, body.count,
+                body.base?.assumingMemoryBound(to: UInt8.self))
+            return UnsafeRawPointer(message)
+        }
+    }
+}
