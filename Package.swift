@@ -82,6 +82,6 @@ let package = Package(
         tests("RowsTests", ["Base", "Decode", "Rows"]),
         tests("CopyTests", ["Base", "Rows", "Copy"]),
         tests("PostgresTests", ["Base", "Rows", "Copy", "Postgres"]),
-        tests("CollectorTests", ["Base", "Collector"]),
+        tests("CollectorTests", ["Base", "Socket", "Collector"]),
     ]
 )

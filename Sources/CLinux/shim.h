@@ -3,6 +3,7 @@
 #ifndef STARLING_CLINUX_H
 #define STARLING_CLINUX_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -21,6 +22,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/types.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -34,5 +36,14 @@ extern int pthread_setname_np(pthread_t thread, const char *name);
 
 // errno is a macro, which Swift does not see.
 static inline int linux_errno(void) { return errno; }
+
+// open is variadic, which Swift cannot call.
+static inline int linux_open(const char *path, int flags, mode_t mode) {
+    return open(path, flags, mode);
+}
+
+// environ is a mutable global, which Swift 6 does not let through. For use while there is one thread.
+extern char **environ;
+static inline char **linux_environ(void) { return environ; }
 
 #endif

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Socket
+
+/// What the operator decided: every value checked, immutable, handed down from the composition
+/// root.
+///
+/// Each field is one row of `ConfigurationKey.all`, which holds its name, unit, range and default;
+/// the zeros below are never seen outside the loader. Reload makes a new value, see `adopting(_:)`.
+package struct Configuration: Sendable, Equatable {
+    package internal(set) var database = Database()
+    package internal(set) var listen = Listen()
+    package internal(set) var limits = RequestLimits()
+    package internal(set) var http2 = HTTP2()
+    package internal(set) var memory = Memory()
+    package internal(set) var ring = Ring()
+    package internal(set) var batch = Batch()
+    package internal(set) var partitions = Partitions()
+    package internal(set) var durability = Durability()
+    package internal(set) var server = Server()
+    package internal(set) var shutdown = Shutdown()
+    package internal(set) var log = Log()
+
+    package struct Database: Sendable, Equatable {
+        /// `database.url`. libpq URI or conninfo; empty when none is configured. Secret: never log
+        /// it, `DatabaseURL.masked` is for that.
+        package internal(set) var url = ""
+        /// `database.writers`. Threads, each with one connection.
+        package internal(set) var writerCount = 0
+        /// `database.connect_timeout`.
+        package internal(set) var connectTimeoutMs = 0
+        /// `database.statement_timeout`.
+        package internal(set) var statementTimeoutMs = 0
+    }
+
+    /// Where the daemon listens; nil is off.
+    package struct Listen: Sendable, Equatable {
+        /// `listen.grpc`. OTLP/gRPC.
+        package internal(set) var grpc: Endpoint?
+        /// `listen.http`. OTLP/HTTP; checked, not served by this version.
+        package internal(set) var http: Endpoint?
+        /// `listen.api`. Query API; checked, not served by this version.
+        package internal(set) var api: Endpoint?
+    }
+
+    package struct RequestLimits: Sendable, Equatable {
+        /// `limits.request_bytes_max`. One request on the wire, and again inflated.
+        package internal(set) var requestSizeBytesMax = 0
+        /// `limits.unpacked_bytes_max`. One request as unpacked messages in its arena.
+        package internal(set) var unpackedSizeBytesMax = 0
+        /// `limits.request_deadline`. For requests that bring no grpc-timeout, and the most for
+        /// those that do.
+        package internal(set) var requestDeadlineMs = 0
+        /// `limits.connections_max`. Over all listeners.
+        package internal(set) var connectionCountMax = 0
+        /// `limits.concurrent_streams_max`. Per connection.
+        package internal(set) var concurrentStreamCountMax = 0
+        /// `limits.header_list_bytes_max`. Decoded header fields of one request.
+        package internal(set) var headerListSizeBytesMax = 0
+    }
+
+    package struct HTTP2: Sendable, Equatable {
+        /// `http2.stream_window_bytes`. Flow-control window of one stream.
+        package internal(set) var streamWindowBytes = 0
+        /// `http2.connection_window_bytes`. Flow-control window of one connection.
+        package internal(set) var connectionWindowBytes = 0
+    }
+
+    package struct Memory: Sendable, Equatable {
+        /// `memory.budget_bytes`. Everything held for requests.
+        package internal(set) var budgetBytes = 0
+    }
+
+    package struct Ring: Sendable, Equatable {
+        /// `ring.exports_max`. Decoded exports that wait for a writer.
+        package internal(set) var exportCountMax = 0
+    }
+
+    package struct Batch: Sendable, Equatable {
+        /// `batch.rows_max`. Rows after which a writer takes no further export into its
+        /// transaction.
+        package internal(set) var rowCountMax = 0
+        /// `batch.bytes_max`. As `rowCountMax`, for encoded bytes.
+        package internal(set) var sizeBytesMax = 0
+    }
+
+    package struct Partitions: Sendable, Equatable {
+        /// `partitions.interval`. Time that one partition of a fact table spans.
+        package internal(set) var interval = PartitionInterval.oneDay
+        /// `partitions.ahead`. How far ahead of now partitions exist.
+        package internal(set) var aheadNs: Int64 = 0
+        /// `partitions.accept_past`. Older rows are rejected.
+        package internal(set) var acceptPastNs: Int64 = 0
+        /// `partitions.accept_future`. Rows further in the future are rejected.
+        package internal(set) var acceptFutureNs: Int64 = 0
+    }
+
+    package struct Durability: Sendable, Equatable {
+        /// `durability.ack`. What an acknowledgement means.
+        package internal(set) var ack = AckMode.commit
+    }
+
+    package struct Server: Sendable, Equatable {
+        /// `server.loops`. Event loops, each with one thread.
+        package internal(set) var loopCount = 0
+    }
+
+    package struct Shutdown: Sendable, Equatable {
+        /// `shutdown.drain_timeout`. From SIGTERM to the moment at which unfinished requests are
+        /// dropped.
+        package internal(set) var drainTimeoutMs = 0
+    }
+
+    package struct Log: Sendable, Equatable {
+        /// `log.level`. The least severe messages that are written.
+        package internal(set) var level = LogLevel.info
+        /// `log.format`. How they are written.
+        package internal(set) var format = LogFormat.text
+    }
+}
+
+/// `partitions.interval`.
+package enum PartitionInterval: String, Sendable, CaseIterable {
+    case oneHour = "1h"
+    case sixHours = "6h"
+    case oneDay = "1d"
+    case sevenDays = "7d"
+
+    package var ns: Int64 {
+        let hourNs: Int64 = 3_600_000_000_000
+        return switch self {
+        case .oneHour: hourNs
+        case .sixHours: 6 * hourNs
+        case .oneDay: 24 * hourNs
+        case .sevenDays: 7 * 24 * hourNs
+        }
+    }
+}
+
+/// `durability.ack`.
+package enum AckMode: String, Sendable, CaseIterable {
+    /// The answer leaves after the transaction that holds the rows has committed.
+    case commit
+}
+
+/// `log.level`. swift-log's levels.
+package enum LogLevel: String, Sendable, CaseIterable {
+    case trace, debug, info, notice, warning, error, critical
+}
+
+/// `log.format`.
+package enum LogFormat: String, Sendable, CaseIterable {
+    /// One line for people, with a systemd priority prefix under the journal.
+    case text
+    /// One JSON object per line.
+    case json
+}
+
+extension Configuration {
+    /// What is configured, valid, and still not what the operator may expect of this version.
+    ///
+    /// `serve` logs each as a warning at start.
+    package var notes: [String] {
+        var notes: [String] = []
+        if let http = listen.http {
+            notes.append("listen.http is \(http), but this version does not serve OTLP/HTTP")
+        }
+        if let api = listen.api {
+            notes.append("listen.api is \(api), but this version does not serve the query API")
+        }
+        if listen.grpc == nil {
+            notes.append("listen.grpc is empty, so nothing is received")
+        }
+        return notes
+    }
+}

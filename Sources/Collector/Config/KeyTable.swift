@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+private let minuteMs = 60_000
+private let hourNs: Int64 = 3_600_000_000_000
+private let dayNs: Int64 = 24 * hourNs
+
+extension ConfigurationKey {
+    /// Every key there is, in the order in which files and listings show them.
+    package static let all = database + listen + limits + flow + partitions + process
+
+    private static let database = [
+        ConfigurationKey(
+            "database.url", \.database.url, .databaseURL, default: "", isSecret: true,
+            help: "The PostgreSQL database that everything is stored in; several hosts work"),
+        ConfigurationKey(
+            "database.writers", \.database.writerCount, .perCore("threads", 1...64, autoMin: 2),
+            default: "auto",
+            help:
+                "Threads that write, each with one connection; auto is one per processor, at least "
+                + "2"
+        ),
+        ConfigurationKey(
+            "database.connect_timeout", \.database.connectTimeoutMs,
+            .milliseconds(100...(10 * minuteMs)),
+            default: "5s", help: "How long one attempt to connect may take"),
+        ConfigurationKey(
+            "database.statement_timeout", \.database.statementTimeoutMs,
+            .milliseconds(100...(60 * minuteMs)), default: "30s",
+            help:
+                "How long one statement of a writer may take before it is given up and tried "
+                + "again"),
+    ]
+
+    private static let listen = [
+        ConfigurationKey(
+            "listen.grpc", \.listen.grpc, .endpoint, default: "127.0.0.1:4317",
+            help: "Where OTLP over gRPC is received"),
+        ConfigurationKey(
+            "listen.http", \.listen.http, .endpoint, default: "",
+            help: "Where OTLP over HTTP is received; not served by this version"),
+        ConfigurationKey(
+            "listen.api", \.listen.api, .endpoint, default: "",
+            help: "Where the query API is served; not served by this version"),
+    ]
+
+    private static let limits = [
+        ConfigurationKey(
+            "limits.request_bytes_max", \.limits.requestSizeBytesMax, .bytes((1 << 10)...(1 << 30)),
+            default: "64MiB", help: "Largest request, on the wire and again inflated"),
+        ConfigurationKey(
+            "limits.unpacked_bytes_max", \.limits.unpackedSizeBytesMax,
+            .bytes((1 << 10)...(8 << 30)),
+            default: "160MiB", help: "Largest request as unpacked messages in memory"),
+        ConfigurationKey(
+            "limits.request_deadline", \.limits.requestDeadlineMs,
+            .milliseconds(100...(60 * minuteMs)),
+            default: "30s",
+            help: "How long a request may wait for its commit if its client sets no deadline"),
+        ConfigurationKey(
+            "limits.connections_max", \.limits.connectionCountMax,
+            .count("connections", 1...65_536),
+            default: "1024", help: "Connections of clients, over all listeners"),
+        ConfigurationKey(
+            "limits.concurrent_streams_max", \.limits.concurrentStreamCountMax,
+            .count("requests", 1...65_536), default: "128",
+            help: "Requests at a time on one connection"),
+        ConfigurationKey(
+            "limits.header_list_bytes_max", \.limits.headerListSizeBytesMax,
+            .bytes((1 << 10)...(1 << 20)),
+            default: "16KiB", help: "Decoded header fields of one request"),
+    ]
+
+    /// RFC 9113 allows windows from 65,535 to 2^31 - 1 bytes without tricks.
+    private static let windowBytes = 65_535...0x7fff_ffff
+
+    private static let flow = [
+        ConfigurationKey(
+            "http2.stream_window_bytes", \.http2.streamWindowBytes, .bytes(windowBytes),
+            default: "1MiB",
+            help: "How much of one request a client may send ahead of what was taken"),
+        ConfigurationKey(
+            "http2.connection_window_bytes", \.http2.connectionWindowBytes, .bytes(windowBytes),
+            default: "8MiB",
+            help: "How much a client may send ahead over all requests of one connection"),
+        ConfigurationKey(
+            "memory.budget_bytes", \.memory.budgetBytes, .bytes((4 << 20)...(1 << 40)),
+            default: "256MiB",
+            help: "Everything held for requests: bodies, unpacked messages, encoded rows"),
+        ConfigurationKey(
+            "ring.exports_max", \.ring.exportCountMax, .count("requests", 16...1_048_576),
+            default: "4096",
+            help: "Decoded requests that may wait for a writer"),
+        ConfigurationKey(
+            "batch.rows_max", \.batch.rowCountMax, .count("rows", 1...10_000_000), default: "50000",
+            help: "Rows after which a writer takes no further request into its transaction"),
+        ConfigurationKey(
+            "batch.bytes_max", \.batch.sizeBytesMax, .bytes((64 << 10)...(1 << 30)),
+            default: "16MiB",
+            help: "Encoded bytes after which a writer takes no further request into its transaction"
+        ),
+    ]
+
+    private static let partitions = [
+        ConfigurationKey(
+            "partitions.interval", \.partitions.interval, .choice(), default: "1d",
+            help: "Time that one partition of a fact table spans"),
+        ConfigurationKey(
+            "partitions.ahead", \.partitions.aheadNs, .nanoseconds(0...(366 * dayNs)),
+            default: "7d",
+            help: "How far ahead of now partitions are kept ready"),
+        ConfigurationKey(
+            "partitions.accept_past", \.partitions.acceptPastNs,
+            .nanoseconds(hourNs...(3_660 * dayNs)),
+            default: "30d", help: "Items older than this are rejected"),
+        ConfigurationKey(
+            "partitions.accept_future", \.partitions.acceptFutureNs,
+            .nanoseconds((60 * 1_000_000_000)...(366 * dayNs)), default: "1d",
+            help: "Items further in the future than this are rejected"),
+    ]
+
+    private static let process = [
+        ConfigurationKey(
+            "durability.ack", \.durability.ack, .choice(absent: ["spool", "buffer"]),
+            default: "commit",
+            help: "What an acknowledgement means; commit: the rows are committed"),
+        ConfigurationKey(
+            "server.loops", \.server.loopCount, .perCore("threads", 1...64, autoMin: 1),
+            default: "auto",
+            help: "Event loops that serve connections; auto is one per processor"),
+        ConfigurationKey(
+            "shutdown.drain_timeout", \.shutdown.drainTimeoutMs, .milliseconds(0...(60 * minuteMs)),
+            default: "25s", isReloadable: true,
+            help: "How long unfinished requests may still take after SIGTERM"),
+        ConfigurationKey(
+            "log.level", \.log.level, .choice(), default: "info", isReloadable: true,
+            help: "Least severe messages that are written"),
+        ConfigurationKey(
+            "log.format", \.log.format, .choice(), default: "text",
+            help: "text: lines for people; json: one object per line"),
+    ]
+}

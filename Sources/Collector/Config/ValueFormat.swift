@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Socket
+
+/// How values of one type are written in the configuration: both directions, and words for people.
+struct ValueFormat<Value: Sendable & Equatable>: Sendable {
+    /// What the value is, for example "size".
+    let typeText: String
+    /// What it counts or is measured in; empty where that makes no sense.
+    let unitText: String
+    /// Which values are allowed, for example "1...64".
+    let rangeText: String
+    let parse: @Sendable (String) throws(ValueFault) -> Value
+    /// The inverse of `parse`.
+    let text: @Sendable (Value) -> String
+}
+
+extension ValueFormat where Value == Int {
+    /// A whole number of `unit`.
+    static func count(_ unit: String, _ range: ClosedRange<Int>) -> ValueFormat {
+        let rangeText = "\(range.lowerBound)...\(range.upperBound)"
+        return ValueFormat(typeText: "number", unitText: unit, rangeText: rangeText) {
+            (text) throws(ValueFault) in
+            try checked(try wholeNumber(text, rangeText: rangeText), range, "\(text)", rangeText)
+        } text: {
+            "\($0)"
+        }
+    }
+
+    /// A whole number of `unit`, or `auto` for the processors this process may use, but at least
+    /// `autoMin`.
+    static func perCore(_ unit: String, _ range: ClosedRange<Int>, autoMin: Int) -> ValueFormat {
+        let count = Self.count(unit, range)
+        let rangeText = "auto or \(count.rangeText)"
+        return ValueFormat(typeText: "number", unitText: unit, rangeText: rangeText) {
+            (text) throws(ValueFault) in
+            if text == "auto" { return min(range.upperBound, max(autoMin, Machine.processorCount)) }
+            return try checked(try wholeNumber(text, rangeText: rangeText), range, text, rangeText)
+        } text: {
+            "\($0)"
+        }
+    }
+
+    /// A number of bytes.
+    static func bytes(_ range: ClosedRange<Int>) -> ValueFormat {
+        let rangeText =
+            "\(Quantity.text(bytes: range.lowerBound))...\(Quantity.text(bytes: range.upperBound))"
+        return ValueFormat(typeText: "size", unitText: "bytes", rangeText: rangeText) {
+            (text) throws(ValueFault) in
+            try checked(try Quantity.bytes(text), range, text, rangeText)
+        } text: {
+            Quantity.text(bytes: $0)
+        }
+    }
+
+    /// A duration, kept in milliseconds.
+    static func milliseconds(_ range: ClosedRange<Int>) -> ValueFormat {
+        let nsPerMs: Int64 = 1_000_000
+        let rangeText =
+            "\(Quantity.text(durationNs: Int64(range.lowerBound) * nsPerMs))"
+            + "...\(Quantity.text(durationNs: Int64(range.upperBound) * nsPerMs))"
+        return ValueFormat(typeText: "duration", unitText: "", rangeText: rangeText) {
+            (text) throws(ValueFault) in
+            let ns = try Quantity.durationNs(text)
+            guard ns % nsPerMs == 0 else {
+                throw ValueFault(
+                    "this is finer than a millisecond", remedy: "write whole milliseconds")
+            }
+            return try checked(Int(ns / nsPerMs), range, text, rangeText)
+        } text: {
+            Quantity.text(durationNs: Int64($0) * nsPerMs)
+        }
+    }
+
+    private static func wholeNumber(_ text: String, rangeText: String) throws(ValueFault) -> Int {
+        guard let number = Int(text) else {
+            throw ValueFault("this is not a whole number", remedy: "write \(rangeText)")
+        }
+        return number
+    }
+}
+
+extension ValueFormat where Value == Int64 {
+    /// A duration, kept in nanoseconds as the stored times are.
+    static func nanoseconds(_ range: ClosedRange<Int64>) -> ValueFormat {
+        let rangeText =
+            "\(Quantity.text(durationNs: range.lowerBound))"
+            + "...\(Quantity.text(durationNs: range.upperBound))"
+        return ValueFormat(typeText: "duration", unitText: "", rangeText: rangeText) {
+            (text) throws(ValueFault) in
+            try checked(try Quantity.durationNs(text), range, text, rangeText)
+        } text: {
+            Quantity.text(durationNs: $0)
+        }
+    }
+}
+
+extension ValueFormat where Value == Endpoint? {
+    static var endpoint: ValueFormat {
+        ValueFormat(
+            typeText: "address", unitText: "",
+            rangeText: "host:port, [IPv6]:port, unix:/path, or empty for off",
+            parse: Endpoint.parse, text: { $0?.description ?? "" })
+    }
+}
+
+extension ValueFormat where Value == String {
+    static var databaseURL: ValueFormat {
+        ValueFormat(
+            typeText: "libpq URI or conninfo", unitText: "",
+            rangeText: "postgresql://user@host/dbname or host=... dbname=...",
+            parse: DatabaseURL.check, text: { $0 })
+    }
+}
+
+extension ValueFormat where Value: RawRepresentable<String> & CaseIterable {
+    /// One of the names of `Value`. `absent` are names that a later version will know.
+    static func choice(absent: [String] = []) -> ValueFormat {
+        let names = Value.allCases.map(\.rawValue)
+        let list = names.joined(separator: ", ")
+        return ValueFormat(typeText: "name", unitText: "", rangeText: list) {
+            (text) throws(ValueFault) in
+            if let value = Value(rawValue: text) { return value }
+            let remedy = names.count == 1 ? "write \(list)" : "write one of \(list)"
+            if absent.contains(text) {
+                throw ValueFault("this version does not have it yet", remedy: remedy)
+            }
+            throw ValueFault("this is not one of the names it may have", remedy: remedy)
+        } text: {
+            $0.rawValue
+        }
+    }
+}
+
+private func checked<Number: Comparable>(
+    _ number: Number, _ range: ClosedRange<Number>, _ written: String, _ rangeText: String
+) throws(ValueFault) -> Number {
+    guard range.contains(number) else {
+        let side = number < range.lowerBound ? "small" : "large"
+        throw ValueFault("this is too \(side)", remedy: "the range is \(rangeText)")
+    }
+    return number
+}
