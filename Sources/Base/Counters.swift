@@ -6,6 +6,7 @@ internal import Synchronization
 /// Items balance: received = committed + refused + whatever is still in flight.
 package enum Counter: Int, CaseIterable, Sendable {
     case connectionsAccepted
+    case connectionsRefused
     case connectionsClosed
     case connectionsAborted
     case requestsReceived

@@ -29,6 +29,8 @@ package struct Refusal: Error, Sendable, Equatable {
         case invalidArgument
         /// The message is larger than a limit, on the wire or unpacked.
         case tooLarge
+        /// The bytes are not what their encoding (gzip) says.
+        case corruptEncoding
     }
 
     package let code: Code

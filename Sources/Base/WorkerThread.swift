@@ -44,4 +44,11 @@ package final class WorkerThread: @unchecked Sendable {
         let result = pthread_join(handle, nil)
         precondition(result == 0)
     }
+
+    /// Suspends the calling thread: for delays between attempts on threads that serve nothing else.
+    package static func pause(ms: Int) {
+        var time = timespec(tv_sec: ms / 1_000, tv_nsec: ms % 1_000 * 1_000_000)
+        var rest = timespec()
+        while unsafe nanosleep(&time, &rest) != 0 { time = rest }
+    }
 }

@@ -36,6 +36,7 @@ enum Answer {
             switch refusal.code {
             case .invalidArgument: .error(.invalidArgument, refusal.message)
             case .tooLarge: .error(.resourceExhausted, refusal.message)
+            case .corruptEncoding: .error(.internal, refusal.message)
             }
         case .expired:
             .error(.deadlineExceeded, "the deadline passed before the data could be stored")

@@ -136,7 +136,7 @@ package final class Session {
     // MARK: Called by the callbacks
 
     func open(streamID: Int32, handler: (any StreamHandler)? = nil) -> Stream {
-        let stream = Stream(id: streamID)
+        let stream = Stream(id: streamID, session: self)
         stream.handler = handler ?? makeHandler?(stream)
         streams[streamID] = stream
         return stream

@@ -23,6 +23,8 @@ package protocol StreamHandler: AnyObject {
 /// Ownership: the session, until closed. Thread: the session's loop.
 package final class Stream {
     package let id: Int32
+    /// The session that the stream belongs to.
+    package private(set) weak var session: Session?
     package var handler: (any StreamHandler)?
     /// True until the stream is closed.
     package internal(set) var isOpen = true
@@ -42,5 +44,8 @@ package final class Stream {
     /// Send RST_STREAM(NO_ERROR) once the answer is out, because the peer has not ended its side.
     var resetsAfterAnswer = false
 
-    init(id: Int32) { self.id = id }
+    init(id: Int32, session: Session) {
+        self.id = id
+        self.session = session
+    }
 }

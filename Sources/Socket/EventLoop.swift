@@ -31,7 +31,7 @@ package final class EventLoop {
     private var isStopping = false
     private var isListenerArmed = false
     private var nextTickNs: UInt64 = 0
-    private let readBuffer: ReadBuffer
+    private let readBuffer = ReadBuffer()
 
     private static let tickNs: UInt64 = 100_000_000
     private static let eventCountMax = 128
@@ -49,7 +49,6 @@ package final class EventLoop {
         guard raw >= 0 else { throw SystemError("epoll_create1") }
         epoll = FileDescriptor(owning: raw)
         wakeup = try Wakeup()
-        readBuffer = ReadBuffer()
         try control(EPOLL_CTL_ADD, wakeup.descriptor.raw, EPOLLIN.rawValue, EventLoop.wakeupToken)
     }
 
@@ -276,11 +275,4 @@ package final class EventLoop {
             throw SystemError("epoll_ctl")
         }
     }
-}
-
-/// The loop's one input buffer, shared by all its connections: input never waits in it.
-@safe
-private final class ReadBuffer {
-    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
-    deinit { unsafe bytes.deallocate() }
 }

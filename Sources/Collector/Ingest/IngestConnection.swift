@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+internal import Decode
+internal import GRPC
+internal import HTTP2
+internal import Ring
+internal import Socket
+
+/// One client connection: bytes from the socket through HTTP/2 and gRPC into the ring, answers back.
+///
+/// Thread: its loop.
+final class IngestConnection: ConnectionHandler, ExportSink {
+    let id: UInt64
+    let server: ServerConnection
+    /// The socket; nil once it is closed.
+    private(set) var connection: Connection?
+    private unowned let loop: IngestLoop
+
+    init(id: UInt64, server: ServerConnection, loop: IngestLoop) {
+        self.id = id
+        self.server = server
+        self.loop = loop
+        server.sink = self
+    }
+
+    // MARK: ConnectionHandler
+
+    func received(_ bytes: ByteSlice, on connection: Connection) {
+        self.connection = connection
+        do throws(Session.Failure) {
+            try server.session.receive(bytes)
+            pump(into: connection)
+        } catch {
+            loop.shared.counters.add(.connectionsAborted)
+            // The GOAWAY that says why is still to be sent.
+            pump(into: connection)
+            connection.finish()
+        }
+    }
+
+    func produceOutput(for connection: Connection) {
+        self.connection = connection
+        pump(into: connection)
+        if !server.session.isAlive || server.isDrained && !server.session.hasOutput {
+            connection.finish()
+        }
+    }
+
+    func tick(nowNs: UInt64, on connection: Connection) { server.tick(nowNs: nowNs) }
+
+    func closed(_ connection: Connection) {
+        self.connection = nil
+        server.session.abandonStreams()
+        loop.forget(self)
+    }
+
+    private func pump(into connection: Connection) {
+        do throws(Session.Failure) {
+            while connection.wantsOutput, let bytes = try server.session.nextOutput() {
+                connection.send(bytes)
+            }
+        } catch {
+            loop.shared.counters.add(.connectionsAborted)
+            connection.finish()
+        }
+    }
+
+    // MARK: ExportSink
+
+    func received(
+        _ message: consuming ExportMessage, from server: ServerConnection
+    ) -> Outcome? {
+        let deadlineNs = message.deadlineNs
+        let address = AckAddress(connectionID: id, streamID: message.streamID)
+        do throws(Intake.Failure) {
+            let export = try loop.shared.intake.decodeInline(message)
+            guard export.itemCount > 0 else { return .accepted }
+            loop.shared.intake.push(
+                export, deadlineNs: deadlineNs, ticket: loop.ledger.open(address))
+            return nil
+        } catch {
+            switch error {
+            case .outcome(let outcome): return outcome
+            case .tooLargeForLoop:
+                loop.shared.largeDecoder.enqueue(message, ticket: loop.ledger.open(address))
+                return nil
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+internal import Decode
+internal import GRPC
+internal import Ring
+
+/// Turns messages off the wire into exports in the ring: inflate, decode, push.
+///
+/// Shared by all loops and the decoder thread; holds no state of its own. Thread: any.
+final class Intake: Sendable {
+    let budget: MemoryBudget
+    let counters: Counters
+    let ring: BoundedRing
+    let retryHint: RetryHint
+    private let messageSizeBytesMax: Int
+    private let decodeLimits: DecodeLimits
+
+    init(
+        budget: MemoryBudget, counters: Counters, ring: BoundedRing, retryHint: RetryHint,
+        messageSizeBytesMax: Int, decodeLimits: DecodeLimits
+    ) {
+        self.budget = budget
+        self.counters = counters
+        self.ring = ring
+        self.retryHint = retryHint
+        self.messageSizeBytesMax = messageSizeBytesMax
+        self.decodeLimits = decodeLimits
+    }
+
+    /// Why no export came out.
+    enum Failure: Error {
+        case outcome(Outcome)
+        /// More work than a loop should do in one turn; nothing was kept of the attempt.
+        case tooLargeForLoop
+    }
+
+    /// Decodes `message` if that is little work, as seen from its size, else throws `tooLargeForLoop`.
+    func decodeInline(_ message: borrowing ExportMessage) throws(Failure) -> Export {
+        let inlineMax = Limits.inlineDecodeSizeBytesMax
+        guard message.payload.count <= inlineMax else { throw .tooLargeForLoop }
+        return try decode(message, inflatedSizeBytesMax: min(inlineMax, messageSizeBytesMax))
+    }
+
+    /// Decodes `message`, whatever the work.
+    func decode(_ message: borrowing ExportMessage) throws(Failure) -> Export {
+        try decode(message, inflatedSizeBytesMax: messageSizeBytesMax)
+    }
+
+    /// Puts `export` into the ring; the ticket hears of it when that fails.
+    func push(
+        _ export: consuming Export, deadlineNs: UInt64, ticket: consuming AckTicket
+    ) {
+        let signal = export.signal
+        let itemCount = export.itemCount
+        let pending = PendingExport(
+            export: export, ticket: ticket, deadlineNs: deadlineNs, arrivalUnixNs: Clock.unixNs)
+        if let refused = ring.tryPush(pending) {
+            counters.add(signal.refusedCounter, itemCount)
+            refused.settle(
+                .retry(afterMs: retryHint.delayMs, message: "the queue to the database is full"))
+        }
+    }
+
+    private func decode(
+        _ message: borrowing ExportMessage, inflatedSizeBytesMax: Int
+    ) throws(Failure) -> Export {
+        guard message.isCompressed else {
+            return try decode(message.payload.slice, signal: message.signal)
+        }
+        let inflated = try inflate(message, limitBytes: inflatedSizeBytesMax)
+        return try decode(inflated.slice, signal: message.signal)
+    }
+
+    private func inflate(
+        _ message: borrowing ExportMessage, limitBytes: Int
+    ) throws(Failure) -> OwnedBytes {
+        do throws(Inflater.Fault) {
+            return try Inflater.inflate(
+                message.payload.slice, limitBytes: limitBytes, budget: budget)
+        } catch {
+            switch error {
+            case .tooLarge where limitBytes < messageSizeBytesMax: throw .tooLargeForLoop
+            case .tooLarge:
+                throw .outcome(
+                    .refused(
+                        Refusal(
+                            .tooLarge,
+                            "the message inflates to more than limits.request_bytes_max, "
+                                + "\(limitBytes) bytes")))
+            case .corrupt:
+                throw .outcome(.refused(Refusal(.corruptEncoding, "the message is not valid gzip")))
+            case .overBudget: throw .outcome(overBudget)
+            }
+        }
+    }
+
+    private func decode(_ body: ByteSlice, signal: Signal) throws(Failure) -> Export {
+        do throws(DecodeError) {
+            let export = try Decoder.decode(
+                signal: signal, body: body, limits: decodeLimits, budget: budget)
+            counters.add(signal.receivedCounter, export.itemCount)
+            return export
+        } catch {
+            switch error {
+            case .refused(let refusal): throw .outcome(.refused(refusal))
+            case .overBudget: throw .outcome(overBudget)
+            }
+        }
+    }
+
+    private var overBudget: Outcome {
+        .retry(afterMs: retryHint.delayMs, message: "no memory is free for this request now")
+    }
+}
