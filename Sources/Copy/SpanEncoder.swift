@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+internal import Decode
+internal import Rows
+
+// otel_spans_fact.
+extension TableBatch {
+    /// False, changing nothing, past the budget.
+    mutating func append(_ row: borrowing SpanRow, itemOrdinal: Int) -> Bool {
+        guard let startOffset = beginRow() else { return false }
+        let isEncoded = buffer.appendRow(row)
+        return endRow(
+            from: startOffset, isEncoded: isEncoded, timeUnixNs: row.partitionTimeUnixNs,
+            itemOrdinal: itemOrdinal)
+    }
+}
+
+extension CopyBuffer {
+    /// Room for the columns of fixed size: no field of them is larger than the uuid.
+    private static let spanFixedSizeBytes = 256
+
+    fileprivate mutating func appendRow(_ row: borrowing SpanRow) -> Bool {
+        guard reserve(CopyBuffer.spanFixedSizeBytes) else { return false }
+        let view = row.view
+        let status = view.status
+        putColumnCount(20)
+        putField(row.startTimeUnixNs)
+        putField(row.endTimeUnixNs)
+        putField(row.spanID.value)
+        putField(row.parentSpanID?.value)
+        putField(row.resourceID)
+        putField(row.scopeID)
+        putField(row.operationID)
+        putField(row.operationID == nil ? view.kind : nil)
+        putFieldOrNull(zeroIsNull: view.flags)
+        putField(status?.code)
+        putFieldOrNull(zeroIsNull: view.droppedAttributesCount)
+        putFieldOrNull(zeroIsNull: view.droppedEventsCount)
+        putFieldOrNull(zeroIsNull: view.droppedLinksCount)
+        putField(row.traceID)
+        return (row.operationID == nil ? appendField(view.name) : appendNull())
+            && appendFieldOrNull(emptyIsNull: view.traceState)
+            && appendFieldOrNull(emptyIsNull: status?.message ?? .empty)
+            && appendJSONField(attributes: view.attributes)
+            && appendJSONField(events: view.events)
+            && appendJSONField(links: view.links)
+    }
+}

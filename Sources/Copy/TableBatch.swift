@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Base
+internal import Rows
+
+/// The rows of a batch that go into one table, encoded.
+///
+/// Ownership: sole owner of its bytes. Thread: confined to one.
+package struct TableBatch: ~Copyable {
+    /// What a row can be led back by, and cut out by.
+    private struct RowMark: BitwiseCopyable {
+        /// Where the row ends in the buffer.
+        let endOffset: UInt32
+        /// The item in its export.
+        let itemOrdinal: UInt32
+    }
+
+    private enum Format {
+        /// Signature, flags, length of the header extension.
+        static let headerSizeBytes = 19
+        static let trailerSizeBytes = 2
+    }
+
+    package let table: FactTable
+    var buffer: CopyBuffer
+    private var marks: BudgetedList<RowMark>
+    private var partitions: PartitionSet
+    /// Row count before each export of the batch.
+    private var exportStarts: [Int] = []
+    private var isSealed = false
+
+    init(table: FactTable, interval: PartitionInterval, budget: MemoryBudget) {
+        self.table = table
+        buffer = CopyBuffer(budget: budget)
+        marks = BudgetedList(budget: budget)
+        partitions = PartitionSet(interval: interval)
+    }
+
+    package var rowCount: Int { marks.count }
+    package var isEmpty: Bool { marks.count == 0 }
+
+    /// Starts of the partitions that the rows go into, nanoseconds since 1970, ascending. Rows that were
+    /// taken out again may have left theirs.
+    package var partitionStartsUnixNs: [Int64] { partitions.startsUnixNs }
+
+    /// Everything that the COPY statement reads: header, rows, trailer. After sealing; valid until the
+    /// batch changes.
+    package var bytes: ByteSlice {
+        precondition(isSealed)
+        return buffer.bytes
+    }
+
+    /// As `bytes`, without some rows, in pieces to be sent one after the other.
+    ///
+    /// - Parameter dropped: rows, counted from 0, ascending. PostgreSQL counts from 1 ("line 1").
+    package func pieces(withoutRows dropped: [Int]) -> [ByteSlice] {
+        precondition(isSealed)
+        var pieces: [ByteSlice] = []
+        var offset = 0
+        var last = -1
+        for row in dropped {
+            precondition(row > last && row < rowCount)
+            let start = startOffset(ofRow: row)
+            if start > offset { pieces.append(buffer.bytes(offset: offset, count: start - offset)) }
+            offset = Int(marks[row].endOffset)
+            last = row
+        }
+        pieces.append(buffer.bytes(offset: offset, count: buffer.count - offset))
+        return pieces
+    }
+
+    /// The index of the export that a row came from, and the ordinal of the item in it.
+    package func source(ofRow row: Int) -> (exportIndex: Int, itemOrdinal: Int) {
+        precondition(row >= 0 && row < rowCount)
+        // Exports without rows share a start with the next one, which is the last with that start.
+        var low = 0
+        var high = exportStarts.count
+        while low < high {
+            let middle = (low + high) / 2
+            if exportStarts[middle] <= row { low = middle + 1 } else { high = middle }
+        }
+        return (low - 1, Int(marks[row].itemOrdinal))
+    }
+
+    private func startOffset(ofRow row: Int) -> Int {
+        row == 0 ? Format.headerSizeBytes : Int(marks[row - 1].endOffset)
+    }
+
+    /// Says that the rows of the next export follow.
+    mutating func beginExport() { exportStarts.append(rowCount) }
+
+    /// Takes the export that was begun last out again.
+    mutating func dropExport() {
+        let row = exportStarts.removeLast()
+        if row < rowCount { truncate(rowCount: row) }
+    }
+
+    private mutating func truncate(rowCount: Int) {
+        buffer.truncate(count: rowCount == 0 ? 0 : startOffset(ofRow: rowCount))
+        marks.truncate(count: rowCount)
+    }
+
+    /// Ends the row that stands at the end of the buffer from `startOffset` on; false, with the row taken
+    /// out, past the budget or when it was not encoded.
+    @inline(__always)
+    mutating func endRow(from startOffset: Int, isEncoded: Bool, timeUnixNs: Int64, itemOrdinal: Int) -> Bool {
+        let mark = RowMark(
+            endOffset: UInt32(truncatingIfNeeded: buffer.count),
+            itemOrdinal: UInt32(truncatingIfNeeded: itemOrdinal))
+        guard isEncoded, marks.append(mark) else {
+            buffer.truncate(count: startOffset)
+            return false
+        }
+        partitions.insert(partitionOf: timeUnixNs)
+        return true
+    }
+
+    /// Makes sure that a row can begin, and says where; nil past the budget.
+    @inline(__always)
+    mutating func beginRow() -> Int? {
+        assert(!isSealed)
+        if marks.count == 0 { guard appendHeader() else { return nil } }
+        return buffer.count
+    }
+
+    private mutating func appendHeader() -> Bool {
+        // What a failed first row left, if anything.
+        buffer.truncate(count: 0)
+        guard buffer.reserve(Format.headerSizeBytes) else { return false }
+        buffer.put("PGCOPY\n")
+        buffer.put(0xff as UInt8)
+        buffer.put("\r\n\0")
+        buffer.putBigEndian(0 as Int32)
+        buffer.putBigEndian(0 as Int32)
+        return true
+    }
+
+    /// Adds the trailer; nothing can be added after it. False past the budget.
+    mutating func seal() -> Bool {
+        if isSealed || isEmpty { return true }
+        guard buffer.reserve(Format.trailerSizeBytes) else { return false }
+        buffer.putBigEndian(-1 as Int16)
+        isSealed = true
+        return true
+    }
+
+    /// Ready for the next batch.
+    mutating func removeAll(keptSizeBytes: Int) {
+        buffer.removeAll(keptSizeBytes: keptSizeBytes)
+        marks.removeAll(keptSizeBytes: keptSizeBytes)
+        partitions.removeAll()
+        exportStarts.removeAll(keepingCapacity: true)
+        isSealed = false
+    }
+}
