@@ -43,7 +43,8 @@ final class Call: StreamHandler {
             return answer(rejection, on: stream)
         }
         if case .nanoseconds(let timeoutNs) = head.timeout {
-            deadlineNs = min(deadlineNs, Clock.monotonicNs + timeoutNs)
+            let nowNs = Clock.monotonicNs
+            deadlineNs = timeoutNs < deadlineNs - nowNs ? nowNs + timeoutNs : deadlineNs
         }
         deframer = MessageDeframer(budget: connection.budget)
         state = .receivingBody

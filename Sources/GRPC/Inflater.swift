@@ -32,6 +32,7 @@ package enum Inflater {
         while true {
             try makeRoom(in: &output, inputBytes: message.count, limitBytes: limitBytes)
             let result = unsafe step(&stream, into: &output)
+            guard output.count <= limitBytes else { throw .tooLarge }
             switch result {
             case Z_STREAM_END:
                 guard unsafe stream.avail_in > 0 else { return output }
@@ -50,7 +51,6 @@ package enum Inflater {
         in output: inout OwnedBytes, inputBytes: Int, limitBytes: Int
     ) throws(Fault) {
         guard output.count == output.capacityBytes else { return }
-        guard output.count <= limitBytes else { throw .tooLarge }
         let wanted = max(4_096, inputBytes * 4, output.capacityBytes * 2)
         guard output.reserve(capacityBytes: min(limitBytes + 1, wanted)) else { throw .overBudget }
     }

@@ -85,6 +85,8 @@ extension RequestHead.Timeout {
         case UInt8(ascii: "n"): unitNs = 1
         default: return .malformed
         }
-        return .nanoseconds(amount * unitNs)
+        // Eight digits of hours are more than 2^64 ns.
+        let (timeoutNs, isOverflow) = amount.multipliedReportingOverflow(by: unitNs)
+        return .nanoseconds(isOverflow ? .max : timeoutNs)
     }
 }

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+import Base
+import Testing
+
+@Suite struct MemoryBudgetTests {
+    // Goal: the limit can be reached and never passed. Method: both sides of it.
+    @Test(arguments: [(0, true), (1, true), (100, true), (101, false), (Int.max, false)])
+    func reservesUpToTheLimit(bytes: Int, expected: Bool) {
+        let budget = MemoryBudget(limitBytes: 100)
+        #expect(budget.tryReserve(bytes) == expected)
+        #expect(budget.inUseBytes == (expected ? bytes : 0))
+    }
+
+    @Test func releasedBytesCanBeReservedAgain() {
+        let budget = MemoryBudget(limitBytes: 100)
+        #expect(budget.tryReserve(60))
+        #expect(!budget.tryReserve(41))
+        budget.release(20)
+        #expect(budget.tryReserve(60))
+        #expect(budget.inUseBytes == 100)
+    }
+
+    @Test func releasingMoreThanReservedTraps() async {
+        await #expect(processExitsWith: .failure) {
+            MemoryBudget(limitBytes: 100).release(1)
+        }
+    }
+}
+
+@Suite struct OwnedBytesTests {
+    private func withSlice<R>(_ bytes: [UInt8], _ body: (ByteSlice) -> R) -> R {
+        unsafe bytes.withUnsafeBytes { body(unsafe ByteSlice($0)) }
+    }
+
+    @Test func appendStopsAtTheLimitAndKeepsItsContent() {
+        let budget = MemoryBudget(limitBytes: 1 << 20)
+        var owned = OwnedBytes(budget: budget)
+        let results = [[1, 2, 3], [4, 5], [4]].map { piece in
+            withSlice(piece) { owned.append($0, limitBytes: 4) }
+        }
+        #expect(results == [true, false, true])
+        #expect(unsafe Array(owned.slice.buffer) == [1, 2, 3, 4])
+        #expect(budget.inUseBytes == owned.capacityBytes)
+    }
+
+    @Test func growthIsChargedBeforeItHappens() {
+        let budget = MemoryBudget(limitBytes: 10_000)
+        var owned = OwnedBytes(budget: budget)
+        let chunk = [UInt8](repeating: 7, count: 4_000)
+        let results = (0..<3).map { _ in
+            withSlice(chunk) { owned.append($0, limitBytes: 1 << 20) }
+        }
+        #expect(results == [true, true, false])
+        #expect(owned.count == 8_000)
+        #expect(budget.inUseBytes <= 10_000)
+    }
+
+    @Test func destructionGivesEverythingBack() {
+        let budget = MemoryBudget(limitBytes: 10_000)
+        do {
+            var owned = OwnedBytes(budget: budget)
+            let isReserved = owned.reserve(capacityBytes: 10_000)
+            #expect(isReserved)
+            #expect(budget.inUseBytes == 10_000)
+        }
+        #expect(budget.inUseBytes == 0)
+    }
+}
+
+@Suite struct ArenaTests {
+    @Test func piecesAreAlignedAndNeverPassTheEnd() {
+        var arena = Arena(sizeBytes: 64)
+        for expected in [1, 17, 33] {
+            let address = unsafe arena.allocate(sizeBytes: 1).map { Int(bitPattern: $0) } ?? 1
+            #expect(address % Arena.alignmentBytes == 0)
+            #expect(arena.usedSizeBytes == expected)
+        }
+        let isGiven = [17, 16, 1].map { unsafe arena.allocate(sizeBytes: $0) != nil }
+        #expect(isGiven == [false, true, false])
+    }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+import Base
+import Testing
+
+@testable import GRPC
+
+@Suite struct MessageDeframerTests {
+    let budget = MemoryBudget(limitBytes: 1 << 20)
+
+    /// Feeds `bytes` in pieces of `pieceSize` and returns the message, or the fault.
+    private func deframe(
+        _ bytes: [UInt8], pieceSize: Int, limitBytes: Int
+    ) -> Result<[UInt8], MessageDeframer.Fault> {
+        var deframer = MessageDeframer(budget: budget)
+        do throws(MessageDeframer.Fault) {
+            var offset = 0
+            while offset < bytes.count {
+                let piece = Array(bytes[offset..<min(bytes.count, offset + pieceSize)])
+                try append(piece, to: &deframer, limitBytes: limitBytes)
+                offset += pieceSize
+            }
+            let payload = try deframer.finish()
+            return .success(unsafe Array(payload.slice.buffer))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func append(
+        _ piece: [UInt8], to deframer: inout MessageDeframer, limitBytes: Int
+    ) throws(MessageDeframer.Fault) {
+        var fault: MessageDeframer.Fault?
+        unsafe piece.withUnsafeBytes { bytes in
+            do throws(MessageDeframer.Fault) {
+                try deframer.append(unsafe ByteSlice(bytes), limitBytes: limitBytes)
+            } catch { fault = error }
+        }
+        if let fault { throw fault }
+    }
+
+    @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 100])
+    func anySplitGivesTheSameMessage(pieceSize: Int) {
+        let message = (0..<50).map { UInt8($0) }
+        let result = deframe([0, 0, 0, 0, 50] + message, pieceSize: pieceSize, limitBytes: 50)
+        #expect(result == .success(message))
+    }
+
+    @Test(arguments: [
+        ([2, 0, 0, 0, 0], .flag(2)),
+        ([0, 0, 0, 0, 11] + [UInt8](repeating: 0, count: 11), .tooLarge(sizeBytes: 11)),
+        ([0, 0xff, 0xff, 0xff, 0xff], .tooLarge(sizeBytes: 0xffff_ffff)),
+        ([0, 0, 0, 0, 1, 7, 7], .secondMessage),
+        ([0, 0, 0, 0, 0, 0], .secondMessage),
+        ([], .missing), ([0], .truncated), ([0, 0, 0, 0, 2, 7], .truncated),
+    ] as [([UInt8], MessageDeframer.Fault)])
+    func faults(bytes: [UInt8], expected: MessageDeframer.Fault) {
+        for pieceSize in [1, 3, 100] {
+            #expect(deframe(bytes, pieceSize: pieceSize, limitBytes: 10) == .failure(expected))
+        }
+    }
+
+    @Test func aFalseLengthAllocatesNothing() {
+        var deframer = MessageDeframer(budget: budget)
+        try? append([0, 0, 15, 0xff, 0xff], to: &deframer, limitBytes: 1 << 20)
+        #expect(budget.inUseBytes == 0)
+    }
+
+    @Test func anEmptyMessageIsAMessage() {
+        #expect(deframe([0, 0, 0, 0, 0], pieceSize: 2, limitBytes: 10) == .success([]))
+    }
+}
+
+@Suite struct InflaterTests {
+    let budget = MemoryBudget(limitBytes: 64 << 20)
+
+    private func inflate(
+        _ bytes: [UInt8], limitBytes: Int
+    ) -> Result<[UInt8], Inflater.Fault> {
+        unsafe bytes.withUnsafeBytes { bytes in
+            do throws(Inflater.Fault) {
+                let output = try Inflater.inflate(
+                    unsafe ByteSlice(bytes), limitBytes: limitBytes, budget: budget)
+                return .success(unsafe Array(output.slice.buffer))
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
+    private func gzip(_ bytes: [UInt8]) -> [UInt8] {
+        Array(ClientConnection.frame(bytes, isCompressed: true)[5...])
+    }
+
+    @Test(arguments: [0, 1, 4_096, 100_000])
+    func roundTrips(size: Int) {
+        let bytes = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        #expect(inflate(gzip(bytes), limitBytes: 100_000) == .success(bytes))
+    }
+
+    @Test func theLimitIsExact() {
+        let packed = gzip([UInt8](repeating: 0, count: 1_000_000))
+        #expect(inflate(packed, limitBytes: 999_999).map(\.count) == .failure(.tooLarge))
+        #expect(inflate(packed, limitBytes: 1_000_000).map(\.count) == .success(1_000_000))
+    }
+
+    @Test func severalMembersAreOneMessage() {
+        #expect(inflate(gzip([1, 2]) + gzip([3]), limitBytes: 10) == .success([1, 2, 3]))
+    }
+
+    @Test func damageIsFound() {
+        let packed = gzip([1, 2, 3, 4, 5])
+        #expect(inflate(Array(packed.dropLast()), limitBytes: 10) == .failure(.corrupt))
+        #expect(inflate(packed + [0], limitBytes: 10) == .failure(.corrupt))
+        #expect(inflate([], limitBytes: 10) == .failure(.corrupt))
+        #expect(inflate([1, 2, 3, 4], limitBytes: 10) == .failure(.corrupt))
+        var flipped = packed
+        flipped[flipped.count - 6] ^= 0xff
+        #expect(inflate(flipped, limitBytes: 10) == .failure(.corrupt))
+    }
+
+    @Test func outputIsChargedToTheBudget() {
+        let small = MemoryBudget(limitBytes: 10_000)
+        let packed = gzip([UInt8](repeating: 0, count: 1_000_000))
+        let result: Inflater.Fault? = unsafe packed.withUnsafeBytes { bytes in
+            do throws(Inflater.Fault) {
+                _ = try Inflater.inflate(
+                    unsafe ByteSlice(bytes), limitBytes: 1 << 20, budget: small)
+                return nil
+            } catch { return error }
+        }
+        #expect(result == .overBudget)
+        #expect(small.inUseBytes == 0)
+    }
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+import Base
+import Decode
+import Ring
+import Testing
+
+/// A ledger whose settlements the test can look at.
+private final class Recorder: Sendable {
+    let ledger = AckLedger {}
+
+    var settlements: [AckLedger.Settlement] {
+        var list: [AckLedger.Settlement] = []
+        ledger.collect(into: &list)
+        return list
+    }
+}
+
+/// An export of `itemCount` empty spans.
+private func makeExport(itemCount: Int, budget: MemoryBudget) throws -> Export {
+    func framed(_ field: UInt8, _ body: [UInt8]) -> [UInt8] {
+        precondition(body.count < 128)
+        return [field << 3 | 2, UInt8(body.count)] + body
+    }
+    let spans = (0..<itemCount).flatMap { _ in framed(2, []) }
+    let request = framed(1, framed(2, spans))
+    var body = OwnedBytes(budget: budget)
+    unsafe request.withUnsafeBytes { bytes in
+        _ = body.append(unsafe ByteSlice(bytes), limitBytes: 1 << 20)
+    }
+    return try Decoder.decode(
+        signal: .traces, body: body.slice, limits: DecodeLimits(requestSizeBytesMax: 1 << 20),
+        budget: budget)
+}
+
+private func makePending(
+    _ streamID: Int32, itemCount: Int = 1, ledger: AckLedger, budget: MemoryBudget
+) throws -> PendingExport {
+    PendingExport(
+        export: try makeExport(itemCount: itemCount, budget: budget),
+        ticket: ledger.open(AckAddress(connectionID: 1, streamID: streamID)),
+        deadlineNs: .max, arrivalUnixNs: 0)
+}
+
+/// Pushes, and drops what comes back; true when it came back.
+private func push(_ pending: consuming PendingExport, to ring: BoundedRing) -> Bool {
+    ring.tryPush(pending) != nil
+}
+
+@Suite struct BoundedRingTests {
+    let budget = MemoryBudget(limitBytes: 1 << 24)
+
+    @Test func takesInOrderUpToTheItemLimitButAtLeastOne() throws {
+        let recorder = Recorder()
+        let ring = BoundedRing(slotCountMax: 8)
+        for (stream, items) in [(1, 5), (2, 3), (3, 3), (4, 20)] {
+            let isRefused = push(
+                try makePending(
+                    Int32(stream), itemCount: items, ledger: recorder.ledger, budget: budget),
+                to: ring)
+            #expect(!isRefused)
+        }
+        #expect(ring.depth.exportCount == 4 && ring.depth.itemCount == 31)
+        var streams: [[Int32]] = []
+        var batch = ExportBatch(exportCountMax: 8)
+        for _ in 0..<3 {
+            #expect(ring.take(into: &batch, itemCountMax: 8))
+            streams.append((0..<batch.count).map { batch.withExport($0) { $0.ticket.address.streamID } })
+            batch.settleAll { _, _ in .accepted }
+        }
+        #expect(streams == [[1, 2], [3], [4]])
+        #expect(recorder.settlements.map(\.address.streamID) == [1, 2, 3, 4])
+        #expect(recorder.ledger.openTicketCount == 0)
+    }
+
+    @Test func aFullRingHandsTheExportBack() throws {
+        let recorder = Recorder()
+        let ring = BoundedRing(slotCountMax: 2)
+        for stream in 1...2 {
+            let isRefused = push(
+                try makePending(Int32(stream), ledger: recorder.ledger, budget: budget), to: ring)
+            #expect(!isRefused)
+        }
+        if let refused = ring.tryPush(
+            try makePending(3, ledger: recorder.ledger, budget: budget))
+        {
+            refused.settle(.retry(afterMs: 1, message: "full"))
+        } else {
+            Issue.record("the third export went into a ring of two slots")
+        }
+        #expect(
+            recorder.settlements.map(\.outcome) == [.retry(afterMs: 1, message: "full")])
+    }
+
+    @Test func aClosedRingIsEmptiedAndThenEnds() throws {
+        let recorder = Recorder()
+        let ring = BoundedRing(slotCountMax: 2)
+        _ = ring.tryPush(try makePending(1, ledger: recorder.ledger, budget: budget))
+        ring.close()
+        #expect(push(try makePending(2, ledger: recorder.ledger, budget: budget), to: ring))
+        var batch = ExportBatch(exportCountMax: 4)
+        #expect(ring.take(into: &batch, itemCountMax: 10))
+        #expect(batch.count == 1)
+        batch.settleAll { _, _ in .accepted }
+        #expect(!ring.take(into: &batch, itemCountMax: 10))
+    }
+
+    @Test func aDroppedExportTellsItsClientToRetry() throws {
+        let recorder = Recorder()
+        do {
+            let ring = BoundedRing(slotCountMax: 2)
+            _ = ring.tryPush(try makePending(1, ledger: recorder.ledger, budget: budget))
+            _ = try makePending(2, ledger: recorder.ledger, budget: budget)
+        }
+        let settlements = recorder.settlements
+        #expect(Set(settlements.map(\.address.streamID)) == [1, 2])
+        for settlement in settlements {
+            guard case .retry = settlement.outcome else {
+                Issue.record("\(settlement.outcome) is no retry")
+                continue
+            }
+        }
+        #expect(budget.inUseBytes == 0)
+    }
+
+    @Test func settlingSomeKeepsTheOrderOfTheRest() throws {
+        let recorder = Recorder()
+        let ring = BoundedRing(slotCountMax: 8)
+        for stream in 1...5 {
+            _ = ring.tryPush(try makePending(Int32(stream), ledger: recorder.ledger, budget: budget))
+        }
+        var batch = ExportBatch(exportCountMax: 8)
+        #expect(ring.take(into: &batch, itemCountMax: 100))
+        batch.settleSome { $0.ticket.address.streamID.isMultiple(of: 2) ? .expired : nil }
+        #expect(batch.count == 3 && batch.itemCount == 3)
+        let rest = (0..<batch.count).map { batch.withExport($0) { $0.ticket.address.streamID } }
+        #expect(rest == [1, 3, 5])
+        batch.settleAll { _, _ in .accepted }
+        #expect(recorder.settlements.map(\.address.streamID) == [2, 4, 1, 3, 5])
+    }
+
+    @Test func manyProducersAndConsumersLoseNothing() throws {
+        let recorder = Recorder()
+        let ring = BoundedRing(slotCountMax: 16)
+        let budget = budget
+        let perProducer = 500
+        let producers = (0..<4).map { producer in
+            WorkerThread(name: "producer") {
+                for index in 0..<perProducer {
+                    guard
+                        var pending = try? makePending(
+                            Int32(producer * perProducer + index), ledger: recorder.ledger,
+                            budget: budget)
+                    else {
+                        Issue.record("the export could not be made")
+                        return
+                    }
+                    while let refused = ring.tryPush(pending) { pending = refused }
+                }
+            }
+        }
+        let consumers = (0..<3).map { _ in
+            WorkerThread(name: "consumer") {
+                var batch = ExportBatch(exportCountMax: 8)
+                while ring.take(into: &batch, itemCountMax: 5) {
+                    batch.settleAll { _, _ in .accepted }
+                }
+            }
+        }
+        for producer in producers { producer.join() }
+        ring.close()
+        for consumer in consumers { consumer.join() }
+        let settlements = recorder.settlements
+        #expect(settlements.count == 4 * perProducer)
+        #expect(Set(settlements.map(\.address.streamID)).count == 4 * perProducer)
+        #expect(settlements.allSatisfy { $0.outcome == .accepted })
+        #expect(budget.inUseBytes == 0)
+    }
+}
