@@ -61,7 +61,8 @@ proto-check: deps ## Fail if Sources/COTLP is not what proto/ generates.
 	proto/generate --check
 
 .PHONY: format
-format: ## Format the Swift sources in place.
+format: ## Format the Swift sources in place, and wrap comments that are too long.
+	scripts/wrap-comments $(FORMATTED)
 	$(SWIFT) format --in-place --parallel --recursive $(FORMATTED)
 
 .PHONY: lint
