@@ -44,14 +44,19 @@ package struct ExportBatch: ~Copyable, @unchecked Sendable {
         return try unsafe body(storage[index])
     }
 
-    /// Settles every export with the outcome that `outcome` gives for it, and empties the batch.
-    package mutating func settleAll(_ outcome: (_ index: Int, borrowing PendingExport) -> Outcome) {
-        for index in 0..<count {
+    /// Settles the first `exportCount` exports with the outcome that `outcome` gives for each, and
+    /// removes them; the others move up.
+    package mutating func settleFirst(
+        _ exportCount: Int, _ outcome: (_ index: Int, borrowing PendingExport) -> Outcome
+    ) {
+        precondition(exportCount >= 0 && exportCount <= count)
+        for index in 0..<exportCount {
             let result = unsafe outcome(index, storage[index])
+            itemCount -= unsafe storage[index].export.itemCount
             unsafe (storage + index).move().settle(result)
         }
-        count = 0
-        itemCount = 0
+        count -= exportCount
+        moveUp(by: exportCount)
     }
 
     /// Settles and removes the exports for which `outcome` gives one; keeps the order of the rest.
@@ -69,5 +74,13 @@ package struct ExportBatch: ~Copyable, @unchecked Sendable {
             }
         }
         count = keptCount
+    }
+
+    /// Moves the remaining exports to the front. Its slots are uninitialized memory, so nothing is lost.
+    private func moveUp(by exportCount: Int) {
+        guard exportCount > 0 else { return }
+        for index in 0..<count {
+            unsafe (storage + index).moveInitialize(from: storage + index + exportCount, count: 1)
+        }
     }
 }

@@ -41,6 +41,21 @@ package struct Listener: ~Copyable, Sendable {
         }
     }
 
+    /// A second listener on the same address, for another loop.
+    ///
+    /// TCP: a socket of its own that shares the port. Unix: the same socket, where loops take turns.
+    package func another() throws(SystemError) -> Listener {
+        if case .tcp = endpoint { return try Listener(endpoint) }
+        let raw = fcntl(descriptor.raw, F_DUPFD_CLOEXEC, 0)
+        guard raw >= 0 else { throw SystemError("dup", endpoint.description) }
+        return Listener(descriptor: FileDescriptor(owning: raw), endpoint: endpoint)
+    }
+
+    private init(descriptor: consuming FileDescriptor, endpoint: Endpoint) {
+        self.descriptor = descriptor
+        self.endpoint = endpoint
+    }
+
     /// A socket file that nobody listens on any more would make bind fail for ever.
     private static func removeStaleSocket(_ path: String) {
         let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)

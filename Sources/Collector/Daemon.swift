@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+internal import Copy
+package import Logging
+internal import Postgres
+package import Socket
+
+/// Why the daemon did not start, or how it ended.
+package struct DaemonError: Error, CustomStringConvertible {
+    package enum Code: Sendable {
+        /// No session with the database could be opened.
+        case databaseUnreachable
+        /// The database is there, but not as this version needs it.
+        case schemaNotCurrent
+        /// A listening socket could not be opened.
+        case cannotListen
+        /// Anything else.
+        case failed
+    }
+
+    package let code: Code
+    /// One sentence with the remedy.
+    package let description: String
+
+    package init(_ code: Code, _ description: String) {
+        self.code = code
+        self.description = description
+    }
+}
+
+/// The daemon from start to end: checks the database, runs the pipeline, obeys signals.
+///
+/// Thread: the main thread, from a time at which there is no other.
+package struct Daemon {
+    private let configuration: Configuration
+    private let logger: Logger
+    private let serviceManager: ServiceManager
+    private let database: DatabaseSettings
+    private let stop = StopSignal()
+
+    private static let turnMs = 500
+
+    package init(
+        _ configuration: Configuration, logger: Logger, serviceManager: ServiceManager
+    ) {
+        self.configuration = configuration
+        self.logger = logger
+        self.serviceManager = serviceManager
+        database = DatabaseSettings(configuration)
+    }
+
+    /// Serves until SIGTERM or SIGINT, then drains; a second one ends it at once.
+    ///
+    /// `started` is called once everything is served, with where OTLP/gRPC is; `reload` on SIGHUP.
+    package func serve(
+        started: (Endpoint?) -> Void, reload: () -> Void
+    ) throws(DaemonError) {
+        var signals = Signals()
+        let partitions = PartitionMaker(
+            interval: configuration.partitions.interval, cache: PartitionCache())
+        try checkDatabase()
+        let pipeline = try makePipeline(partitions)
+        pipeline.start()
+        if let endpoint = pipeline.endpoint { logger.notice("serving OTLP/gRPC on \(endpoint)") }
+        serviceManager.ready(status: "serving")
+        started(pipeline.endpoint)
+        watch(pipeline, &signals, reload: reload)
+        end(pipeline, &signals)
+    }
+
+    // MARK: Start
+
+    private func checkDatabase() throws(DaemonError) {
+        do throws(DatabaseError) {
+            var connection = try PGConnection.connect(database, stop: stop)
+            try checkSchema(&connection)
+        } catch { throw DaemonError(error, database) }
+    }
+
+    private func checkSchema(_ connection: inout PGConnection) throws(DatabaseError) {}
+
+    private func makePipeline(_ partitions: PartitionMaker) throws(DaemonError) -> Pipeline {
+        do throws(SystemError) {
+            return try Pipeline(
+                configuration, partitions: partitions, database: database, stop: stop,
+                logger: logger)
+        } catch {
+            throw DaemonError(
+                .cannotListen, "\(error); choose another address with listen.grpc")
+        }
+    }
+
+    // MARK: Running
+
+    private func watch(_ pipeline: Pipeline, _ signals: inout Signals, reload: () -> Void) {
+        var lastObservedNs = Clock.monotonicNs
+        while true {
+            switch signals.wait(timeoutMs: Daemon.turnMs) {
+            case .terminate: return
+            case .reload:
+                serviceManager.reloading()
+                reload()
+                serviceManager.ready(status: "serving")
+            case nil: break
+            }
+            let nowNs = Clock.monotonicNs
+            if nowNs - lastObservedNs >= 1_000_000_000 {
+                pipeline.retryHint.observe(elapsedNs: nowNs - lastObservedNs)
+                lastObservedNs = nowNs
+            }
+            if pipeline.isAlive(nowNs: nowNs, writerStallNsMax: writerStallNsMax) {
+                serviceManager.watchdog()
+            }
+        }
+    }
+
+    /// A writer may wait for a connection and for one statement; beyond both it is stuck.
+    private var writerStallNsMax: UInt64 {
+        UInt64(database.connectTimeoutMs + 2 * database.statementTimeoutMs) * 1_000_000
+    }
+
+    // MARK: End
+
+    private func end(_ pipeline: Pipeline, _ signals: inout Signals) {
+        serviceManager.stopping(status: "draining")
+        logger.notice("draining: what is in flight is still stored and answered")
+        let deadlineNs = Deadline.inMs(configuration.shutdown.drainTimeoutMs)
+        let isDrained = pipeline.drain {
+            signals.wait(timeoutMs: 20) == .terminate || Clock.monotonicNs >= deadlineNs
+        }
+        if !isDrained { logger.warning("the drain was cut short: clients will send again") }
+        pipeline.end()
+        let counters = pipeline.counters
+        logger.notice(
+            "stopped",
+            metadata: [
+                "spans": "\(counters[.spansCommitted])",
+                "log_records": "\(counters[.logRecordsCommitted])",
+                "data_points": "\(counters[.dataPointsCommitted])",
+            ])
+    }
+}
+
+extension DaemonError {
+    init(_ error: DatabaseError, _ database: DatabaseSettings) {
+        switch error.disposition {
+        case .reconnect, .transient, .stopped:
+            self.init(
+                .databaseUnreachable,
+                "the database does not answer: \(error); check database.url and that it runs")
+        default:
+            self.init(.failed, "the database refused: \(error)")
+        }
+    }
+}
+
+extension DatabaseSettings {
+    package init(_ configuration: Configuration) {
+        self.init(
+            url: configuration.database.url,
+            connectTimeoutMs: configuration.database.connectTimeoutMs,
+            statementTimeoutMs: configuration.database.statementTimeoutMs)
+    }
+}

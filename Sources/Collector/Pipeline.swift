@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+internal import Copy
+internal import Decode
+internal import GRPC
+internal import HTTP2
+internal import Logging
+internal import Postgres
+internal import Ring
+internal import Rows
+internal import Socket
+
+/// The data path, wired: which station is connected to which, how many there are of each, and who ends
+/// first. The only place that knows stations which are not neighbours.
+final class Pipeline {
+    let counters = Counters()
+    let retryHint: RetryHint
+    /// Where OTLP/gRPC is served, with the real port.
+    let endpoint: Endpoint?
+    private let stop: StopSignal
+    private let ring: BoundedRing
+    private let largeDecoder: LargeDecoder
+    private let loops: [IngestLoop]
+    private let writers: [Writer]
+    private let janitor: Janitor
+    private var writerThreads: [WorkerThread] = []
+    private var loopThreads: [WorkerThread] = []
+    private var janitorThread: WorkerThread?
+    private let logger: Logger
+
+    /// Makes every part and binds the listening sockets; nothing runs yet.
+    init(
+        _ configuration: Configuration, partitions: PartitionMaker, database: DatabaseSettings,
+        stop: StopSignal, logger: Logger
+    ) throws(SystemError) {
+        Limits.checkSums()
+        self.stop = stop
+        self.logger = logger
+        let budget = MemoryBudget(limitBytes: configuration.memory.budgetBytes)
+        ring = BoundedRing(slotCountMax: configuration.ring.exportCountMax)
+        retryHint = RetryHint(ring: ring, counters: counters)
+        let intake = Intake(
+            budget: budget, counters: counters, ring: ring, retryHint: retryHint,
+            messageSizeBytesMax: configuration.limits.requestSizeBytesMax,
+            decodeLimits: DecodeLimits(
+                unpackedSizeBytesMax: configuration.limits.unpackedSizeBytesMax))
+        largeDecoder = LargeDecoder(intake: intake)
+        let writerShared = WriterShared(
+            ring: ring, budget: budget, counters: counters, retryHint: retryHint, stop: stop,
+            logger: logger, database: database, partitions: partitions,
+            settings: WriterSettings(configuration))
+        writers = (0..<configuration.database.writerCount).map {
+            Writer(name: "writer-\($0)", shared: writerShared)
+        }
+        janitor = Janitor(
+            database: database, partitions: partitions,
+            aheadNs: UInt64(configuration.partitions.aheadNs), stop: stop, logger: logger)
+        let shared = IngestShared(
+            intake: intake, largeDecoder: largeDecoder, budget: budget, counters: counters,
+            retryHint: retryHint, http2: HTTP2Settings(configuration),
+            grpc: GRPCSettings(configuration),
+            connectionCountMax: configuration.limits.connectionCountMax,
+            connectionCount: ConnectionCount())
+        (loops, endpoint) = try Pipeline.makeLoops(configuration, shared: shared)
+    }
+
+    private static func makeLoops(
+        _ configuration: Configuration, shared: IngestShared
+    ) throws(SystemError) -> ([IngestLoop], Endpoint?) {
+        guard let wanted = configuration.listen.grpc else { return ([], nil) }
+        var loops: [IngestLoop] = []
+        let first = try Listener(wanted)
+        let bound = first.endpoint
+        for _ in 1..<max(1, configuration.server.loopCount) {
+            loops.append(try IngestLoop(shared: shared, listener: first.another()))
+        }
+        loops.append(try IngestLoop(shared: shared, listener: first))
+        return (loops, bound)
+    }
+
+    // MARK: Life
+
+    /// Starts the threads, from the database towards the clients.
+    func start() {
+        for (index, writer) in writers.enumerated() {
+            writerThreads.append(WorkerThread(name: "writer-\(index)") { writer.run() })
+        }
+        largeDecoder.start()
+        let janitor = self.janitor
+        janitorThread = WorkerThread(name: "janitor") { janitor.run() }
+        for (index, loop) in loops.enumerated() {
+            let box = LoopBox(loop)
+            loopThreads.append(
+                WorkerThread(name: "loop-\(index)", stackSizeBytes: Limits.decodeStackSizeBytes) {
+                    box.loop.run()
+                })
+        }
+    }
+
+    /// Serves what is in flight and takes nothing new, until all connections are gone or `isOver` says
+    /// to stop waiting; returns whether they are gone.
+    func drain(isOver: () -> Bool) -> Bool {
+        advanceLoops(to: .draining)
+        while !loops.allSatisfy(\.control.isEmpty) {
+            if isOver() { return false }
+            // A loop says that it is empty in its turn, which the wake-up makes it take.
+            for loop in loops { loop.wakeup.signal() }
+        }
+        return true
+    }
+
+    /// Ends everything: what is still in flight is told to come back.
+    func end() {
+        largeDecoder.closeAndJoin()
+        stop.fire()
+        ring.close()
+        for thread in writerThreads { thread.join() }
+        janitorThread?.join()
+        // Only now, so that the last outcomes still reach their clients.
+        advanceLoops(to: .stopping)
+        for thread in loopThreads { thread.join() }
+    }
+
+    private func advanceLoops(to stage: IngestLoopControl.Stage) {
+        for loop in loops {
+            loop.control.advance(to: stage)
+            loop.wakeup.signal()
+        }
+    }
+
+    /// True while every loop turns and every writer that has work makes progress.
+    func isAlive(nowNs: UInt64, writerStallNsMax: UInt64) -> Bool {
+        let areLoopsAlive = loops.allSatisfy { loop in
+            let lastTickNs = loop.control.lastTickNs
+            return lastTickNs == 0 || nowNs < lastTickNs + Pipeline.loopStallNsMax
+        }
+        let areWritersAlive = writers.allSatisfy { writer in
+            guard let lastStepNs = writer.progress.lastStepNs else { return true }
+            return nowNs < lastStepNs + writerStallNsMax
+        }
+        return areLoopsAlive && areWritersAlive
+    }
+
+    private static let loopStallNsMax: UInt64 = 10_000_000_000
+}
+
+/// Hands a loop to the one thread that will run it.
+private final class LoopBox: @unchecked Sendable {
+    let loop: IngestLoop
+    init(_ loop: IngestLoop) { self.loop = loop }
+}
+
+extension WriterSettings {
+    fileprivate init(_ configuration: Configuration) {
+        self.init(
+            interval: configuration.partitions.interval,
+            itemCountMax: configuration.batch.rowCountMax,
+            sizeBytesMax: configuration.batch.sizeBytesMax,
+            acceptPastNs: UInt64(configuration.partitions.acceptPastNs),
+            acceptFutureNs: UInt64(configuration.partitions.acceptFutureNs))
+    }
+}
+
+extension HTTP2Settings {
+    fileprivate init(_ configuration: Configuration) {
+        self.init()
+        concurrentStreamsMax = configuration.limits.concurrentStreamCountMax
+        headerListBytesMax = configuration.limits.headerListSizeBytesMax
+        streamWindowBytes = configuration.http2.streamWindowBytes
+        connectionWindowBytes = configuration.http2.connectionWindowBytes
+    }
+}
+
+extension GRPCSettings {
+    fileprivate init(_ configuration: Configuration) {
+        self.init()
+        messageSizeBytesMax = configuration.limits.requestSizeBytesMax
+        deadlineNs = UInt64(configuration.limits.requestDeadlineMs) * 1_000_000
+    }
+}

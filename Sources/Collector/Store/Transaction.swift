@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+internal import Copy
+internal import Decode
+internal import Postgres
+internal import Ring
+internal import Rows
+
+/// The making of one transaction out of the first exports of a batch: dimensions, rows, commit.
+///
+/// Ownership: one writer; caches and buffers are kept from one transaction to the next.
+/// Thread: the writer's.
+struct Transaction: ~Copyable {
+    private let shared: WriterShared
+    private var builder: RowBuilder
+    private var copies: CopyBatch
+    /// What became of the items of each export in the transaction.
+    private var tallies: [RowTally] = []
+    /// Rows that PostgreSQL refused, per table: ascending, counted from 0.
+    private var refusedRows: [FactTable: [Int]] = [:]
+    /// Refused rows of each export, and the server's words about the first.
+    private var refusals: [(rowCount: Int, message: String)] = []
+
+    /// Exports that may share the next transaction.
+    var exportCountMax = Int.max
+
+    /// What stands in the way of a transaction.
+    enum Stop: Error {
+        case database(DatabaseError)
+        /// The memory budget has no room for the rows of the batch's first export.
+        case overBudget
+    }
+
+    init(shared: WriterShared) {
+        self.shared = shared
+        builder = RowBuilder(limits: shared.settings.rowLimits, budget: shared.budget)
+        copies = CopyBatch(interval: shared.settings.interval, budget: shared.budget)
+    }
+
+    /// Rows committed for, and outcome of, the export at `index`, after `store` has returned.
+    func result(at index: Int) -> (rowCount: Int, rejectedItemCount: Int, outcome: Outcome) {
+        let tally = tallies[index]
+        let refusal = refusals[index]
+        let rejectedItemCount = tally.rejectedItemCount + refusal.rowCount
+        let rowCount = tally.rowCount - refusal.rowCount
+        guard rejectedItemCount > 0 else { return (rowCount, 0, .accepted) }
+        let reason = tally.firstFault?.description ?? refusal.message
+        return (
+            rowCount, rejectedItemCount,
+            .partial(
+                rejectedItemCount: rejectedItemCount,
+                message: "\(rejectedItemCount) not stored; the first because \(reason)")
+        )
+    }
+
+    /// Another database may be behind the connection now: ids learned before may not exist there.
+    mutating func forgetDimensions() { builder.forgetDimensions() }
+
+    /// Commits as many of the first exports as fit one transaction; returns how many.
+    mutating func store(
+        _ batch: borrowing ExportBatch, on connection: inout PGConnection
+    ) throws(Stop) -> Int {
+        defer { copies.removeAll(keptSizeBytes: WriterSettings.keptSizeBytes) }
+        builder.beginBatch()
+        refusedRows.removeAll(keepingCapacity: true)
+        var exportCount = try resolveDimensions(of: batch, on: &connection)
+        exportCount = try resolveSeries(of: batch, exportCount: exportCount, on: &connection)
+        try reserveLogIDs(for: batch, exportCount: exportCount, on: &connection)
+        exportCount = try encode(batch, exportCount: exportCount)
+        guard copies.rowCount > 0 else { return exportCount }
+        guard copies.seal() else { throw .overBudget }
+        try commit(on: &connection)
+        return exportCount
+    }
+
+    // MARK: Dimensions
+
+    private mutating func resolveDimensions(
+        of batch: borrowing ExportBatch, on connection: inout PGConnection
+    ) throws(Stop) -> Int {
+        try resolve(min(batch.count, exportCountMax), on: &connection) { builder, index in
+            batch.withExport(index) { builder.resolveDimensions(of: $0.export, at: index) }
+        }
+    }
+
+    private mutating func resolveSeries(
+        of batch: borrowing ExportBatch, exportCount: Int, on connection: inout PGConnection
+    ) throws(Stop) -> Int {
+        try resolve(exportCount, on: &connection) { builder, index in
+            batch.withExport(index) { builder.resolveSeries(of: $0.export, at: index) }
+        }
+    }
+
+    /// Takes `step` for one export after the other, writing what is missing in between; returns for how
+    /// many exports it went through before the memory budget was spent.
+    private mutating func resolve(
+        _ exportCount: Int, on connection: inout PGConnection,
+        _ step: (inout RowBuilder, Int) -> RowBuilder.Resolution
+    ) throws(Stop) -> Int {
+        var index = 0
+        resolving: while index < exportCount {
+            switch step(&builder, index) {
+            case .resolved: index += 1
+            case .missingIsFull: try writeMissing(on: &connection)
+            case .overBudget:
+                guard index > 0 else { throw .overBudget }
+                builder.truncate(exportCount: index)
+                break resolving
+            }
+        }
+        try writeMissing(on: &connection)
+        return index
+    }
+
+    private mutating func writeMissing(on connection: inout PGConnection) throws(Stop) {
+        guard !builder.missing.isEmpty else { return }
+        do throws(DatabaseError) {
+            try connection.writeDimensions(&builder.missing, deadlineNs: deadlineNs)
+        } catch { throw .database(error) }
+        builder.learn()
+    }
+
+    private mutating func reserveLogIDs(
+        for batch: borrowing ExportBatch, exportCount: Int, on connection: inout PGConnection
+    ) throws(Stop) {
+        var recordCount = 0
+        for index in 0..<exportCount {
+            recordCount += batch.withExport(index) {
+                $0.export.signal == .logs ? $0.export.itemCount : 0
+            }
+        }
+        while builder.logIDs.shortage(forRecordCount: recordCount) > 0 {
+            do throws(DatabaseError) {
+                let block = try connection.reserveLogIDs(deadlineNs: deadlineNs)
+                builder.logIDs.add(block.first..<block.first + block.count)
+            } catch { throw .database(error) }
+        }
+    }
+
+    // MARK: Rows
+
+    private mutating func encode(
+        _ batch: borrowing ExportBatch, exportCount: Int
+    ) throws(Stop) -> Int {
+        tallies.removeAll(keepingCapacity: true)
+        refusals.removeAll(keepingCapacity: true)
+        let window = AcceptWindow(
+            nowUnixNs: Clock.unixNs, pastNs: shared.settings.acceptPastNs,
+            futureNs: shared.settings.acceptFutureNs)
+        for index in 0..<exportCount {
+            let tally = batch.withExport(index) { pending in
+                copies.append(
+                    pending.export, at: index, builder: &builder,
+                    context: EmissionContext(window: window, arrivalUnixNs: pending.arrivalUnixNs))
+            }
+            guard let tally else {
+                guard index > 0 else { throw .overBudget }
+                return index
+            }
+            tallies.append(tally)
+            refusals.append((0, ""))
+            if copies.sizeBytes >= shared.settings.sizeBytesMax { return index + 1 }
+        }
+        return exportCount
+    }
+
+    // MARK: Commit
+
+    /// Sends the rows, again without those that PostgreSQL refuses by name, until the rest is committed.
+    private mutating func commit(on connection: inout PGConnection) throws(Stop) {
+        while true {
+            do throws(DatabaseError) {
+                try makePartitions(on: &connection)
+                let sources = self.sources
+                if !sources.isEmpty {
+                    try connection.commit(copies: sources, deadlineNs: deadlineNs)
+                }
+                return
+            } catch {
+                guard try setAside(error) else { throw .database(error) }
+            }
+        }
+    }
+
+    private func makePartitions(on connection: inout PGConnection) throws(DatabaseError) {
+        for table in FactTable.allCases where copies[table].rowCount > 0 {
+            _ = try shared.partitions.ensure(
+                table: table.name, startsNs: copies[table].partitionStartsUnixNs, on: &connection,
+                deadlineNs: deadlineNs)
+        }
+    }
+
+    private var sources: [CopySource] {
+        FactTable.allCases.compactMap { table in
+            let refused = refusedRows[table, default: []]
+            guard copies[table].rowCount > refused.count else { return nil }
+            return CopySource(
+                statement: table.copyStatement, table: table.name,
+                chunks: copies[table].pieces(withoutRows: refused))
+        }
+    }
+
+    /// Takes what `error` names out of the transaction; false when it names nothing.
+    private mutating func setAside(_ error: DatabaseError) throws(Stop) -> Bool {
+        switch error.disposition {
+        case .rejectedRow(let tableName, let rowNumber):
+            guard let table = FactTable.allCases.first(where: { tableName.starts(with: $0.name) })
+            else { return false }
+            refuse(rowNumber: rowNumber, of: table, error)
+            return true
+        case .missingPartition:
+            for table in FactTable.allCases { shared.partitions.cache.forget(table: table.name) }
+            return false
+        default:
+            return false
+        }
+    }
+
+    /// `rowNumber` counts from 1 over the rows that were sent, which are those not refused before.
+    private mutating func refuse(rowNumber: Int, of table: FactTable, _ error: DatabaseError) {
+        var row = rowNumber - 1
+        var refused = refusedRows[table, default: []]
+        for earlier in refused where earlier <= row { row += 1 }
+        refused.append(row)
+        refused.sort()
+        refusedRows[table] = refused
+        let source = copies[table].source(ofRow: row)
+        let message =
+            refusals[source.exportIndex].rowCount == 0
+            ? "PostgreSQL refused it: \(error)" : refusals[source.exportIndex].message
+        refusals[source.exportIndex] = (refusals[source.exportIndex].rowCount + 1, message)
+    }
+
+    private var deadlineNs: UInt64 { Deadline.inMs(shared.database.statementTimeoutMs) }
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+internal import Logging
+internal import Postgres
+internal import Ring
+
+/// One thread that takes exports from the ring and commits them over one connection.
+///
+/// A batch in hand stays in hand: it is sent again after every failure of the connection or the
+/// server, until it is committed, its clients' deadlines have passed, or the daemon stops.
+/// Thread: `run` is the thread; `progress` is shared.
+final class Writer: Sendable {
+    let progress = WriterProgress()
+    private let name: String
+    private let shared: WriterShared
+
+    init(name: String, shared: WriterShared) {
+        self.name = name
+        self.shared = shared
+    }
+
+    /// Works until the ring is closed and empty.
+    func run() {
+        var state = WriterState(shared: shared)
+        var batch = ExportBatch(exportCountMax: WriterSettings.exportCountMax)
+        while shared.ring.take(into: &batch, itemCountMax: shared.settings.itemCountMax) {
+            progress.step()
+            var backoff = Backoff(minMs: 50, maxMs: 2_000)
+            while !batch.isEmpty {
+                expire(&batch)
+                storeSome(&batch, &state, &backoff)
+                progress.step()
+            }
+            state.transaction.exportCountMax = .max
+            progress.idle()
+        }
+    }
+
+    /// Nobody waits any more for these: starting their COPY would store what the client sends again.
+    private func expire(_ batch: inout ExportBatch) {
+        let nowNs = Clock.monotonicNs
+        batch.settleSome { pending in
+            guard pending.deadlineNs <= nowNs else { return nil }
+            shared.counters.add(
+                pending.export.signal.refusedCounter, pending.export.itemCount)
+            return .expired
+        }
+    }
+
+    private func storeSome(
+        _ batch: inout ExportBatch, _ state: inout WriterState, _ backoff: inout Backoff
+    ) {
+        guard !batch.isEmpty else { return }
+        do throws(Transaction.Stop) {
+            let exportCount = try state.store(batch)
+            backoff.reset()
+            settle(&batch, exportCount: exportCount, with: state)
+        } catch {
+            switch error {
+            case .overBudget:
+                giveUp(&batch, exportCount: 1, "no memory is free to store this request now")
+            case .database(let error):
+                handle(error, &batch, &state, &backoff)
+            }
+        }
+    }
+
+    private func settle(
+        _ batch: inout ExportBatch, exportCount: Int, with state: borrowing WriterState
+    ) {
+        shared.counters.add(.batchesCommitted)
+        let counters = shared.counters
+        batch.settleFirst(exportCount) { index, pending in
+            let result = state.transaction.result(at: index)
+            let signal = pending.export.signal
+            counters.add(signal.committedCounter, result.rowCount)
+            counters.add(signal.refusedCounter, result.rejectedItemCount)
+            return result.outcome
+        }
+    }
+
+    private func handle(
+        _ error: DatabaseError, _ batch: inout ExportBatch, _ state: inout WriterState,
+        _ backoff: inout Backoff
+    ) {
+        shared.counters.add(.batchesRetried)
+        state.noteFailure(error, writer: name)
+        switch error.disposition {
+        case .rejectedContent:
+            // No row is named: one export at a time finds the guilty one.
+            if state.transaction.exportCountMax > 1 {
+                state.transaction.exportCountMax = 1
+            } else {
+                rejectFirst(&batch, error)
+            }
+        case .stopped:
+            giveUp(&batch, exportCount: batch.count, "the daemon is stopping")
+        default:
+            if shared.stop.wait(delayMs: backoff.nextDelayMs()) {
+                giveUp(&batch, exportCount: batch.count, "the daemon is stopping")
+            }
+        }
+    }
+
+    /// Tells the first exports to come back.
+    private func giveUp(_ batch: inout ExportBatch, exportCount: Int, _ message: String) {
+        let afterMs = shared.retryHint.delayMs
+        let counters = shared.counters
+        batch.settleFirst(exportCount) { _, pending in
+            counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
+            return .retry(afterMs: afterMs, message: message)
+        }
+    }
+
+    private func rejectFirst(_ batch: inout ExportBatch, _ error: DatabaseError) {
+        let counters = shared.counters
+        batch.settleFirst(1) { _, pending in
+            let itemCount = pending.export.itemCount
+            counters.add(pending.export.signal.refusedCounter, itemCount)
+            return .partial(rejectedItemCount: itemCount, message: "PostgreSQL refused it: \(error)")
+        }
+    }
+}
+
+/// What a writer keeps from batch to batch.
+struct WriterState: ~Copyable {
+    var transaction: Transaction
+    private var connection: PGConnection?
+    private let shared: WriterShared
+    private var isFailing = false
+
+    init(shared: WriterShared) {
+        self.shared = shared
+        transaction = Transaction(shared: shared)
+    }
+
+    /// Stores the first exports of `batch`, connecting first where there is no usable connection.
+    mutating func store(_ batch: borrowing ExportBatch) throws(Transaction.Stop) -> Int {
+        if !(connection?.isUsable ?? false) { try connect() }
+        guard var current = connection.take() else { preconditionFailure("just connected") }
+        defer { connection = consume current }
+        let exportCount = try transaction.store(batch, on: &current)
+        if isFailing {
+            isFailing = false
+            shared.logger.notice("the database takes batches again")
+        }
+        return exportCount
+    }
+
+    private mutating func connect() throws(Transaction.Stop) {
+        connection = nil
+        do throws(DatabaseError) {
+            connection = try PGConnection.connect(shared.database, stop: shared.stop)
+        } catch { throw .database(error) }
+        shared.counters.add(.databaseConnects)
+        // It may be another server than before, or the same one restored.
+        transaction.forgetDimensions()
+    }
+
+    /// Logs the first failure of a row of failures, and takes the connection down where it is no use.
+    mutating func noteFailure(_ error: DatabaseError, writer: String) {
+        if error.disposition == .reconnect { connection = nil }
+        guard !isFailing, error.disposition != .stopped else { return }
+        isFailing = true
+        shared.logger.warning(
+            "a batch could not be stored, it is sent again",
+            metadata: ["writer": "\(writer)", "error": "\(error)"])
+    }
+}

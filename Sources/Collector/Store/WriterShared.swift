@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+internal import Copy
+internal import Logging
+internal import Postgres
+internal import Ring
+internal import Rows
+internal import Synchronization
+
+/// What all writers have in common.
+struct WriterShared: Sendable {
+    let ring: BoundedRing
+    let budget: MemoryBudget
+    let counters: Counters
+    let retryHint: RetryHint
+    let stop: StopSignal
+    let logger: Logger
+    let database: DatabaseSettings
+    let partitions: PartitionMaker
+    let settings: WriterSettings
+}
+
+/// Limits of one transaction, and what it accepts.
+struct WriterSettings: Sendable {
+    var interval: PartitionInterval
+    /// Items after which no further export joins a transaction (`batch.rows_max`).
+    var itemCountMax: Int
+    /// The same for encoded bytes (`batch.bytes_max`).
+    var sizeBytesMax: Int
+    /// How far back and ahead of now times are stored.
+    var acceptPastNs: UInt64
+    var acceptFutureNs: UInt64
+    var rowLimits = RowLimits()
+
+    /// Encoded bytes that a writer keeps allocated between transactions, per table.
+    static let keptSizeBytes = 4 << 20
+    /// Exports in one transaction.
+    static let exportCountMax = 1_024
+}
+
+/// A writer's sign of life.
+final class WriterProgress: Sendable {
+    private let busySinceNs = Atomic<UInt64>(0)
+
+    /// Monotonic time of the last step while there is work; nil when the writer waits for work.
+    var lastStepNs: UInt64? {
+        let value = busySinceNs.load(ordering: .relaxed)
+        return value == 0 ? nil : value
+    }
+
+    func step() { busySinceNs.store(Clock.monotonicNs, ordering: .relaxed) }
+    func idle() { busySinceNs.store(0, ordering: .relaxed) }
+}
