@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -45,5 +46,11 @@ static inline int linux_open(const char *path, int flags, mode_t mode) {
 // environ is a mutable global, which Swift 6 does not let through. For use while there is one thread.
 extern char **environ;
 static inline char **linux_environ(void) { return environ; }
+
+// fcntl is variadic, which Swift does not call.
+static inline int linux_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 0); }
+
+// SIG_IGN is a cast in a macro. A write to a peer that is gone is then an error, not a reason to die.
+static inline void linux_ignore_sigpipe(void) { signal(SIGPIPE, SIG_IGN); }
 
 #endif

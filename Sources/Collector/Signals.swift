@@ -16,7 +16,7 @@ struct Signals: ~Copyable {
         for number in [SIGTERM, SIGINT, SIGHUP] { unsafe sigaddset(&set, number) }
         let result = unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
         precondition(result == 0)
-        unsafe signal(SIGPIPE, SIG_IGN)
+        linux_ignore_sigpipe()
     }
 
     /// The next signal, or nil when none comes within `timeoutMs`.

@@ -46,7 +46,7 @@ package struct Listener: ~Copyable, Sendable {
     /// TCP: a socket of its own that shares the port. Unix: the same socket, where loops take turns.
     package func another() throws(SystemError) -> Listener {
         if case .tcp = endpoint { return try Listener(endpoint) }
-        let raw = fcntl(descriptor.raw, F_DUPFD_CLOEXEC, 0)
+        let raw = linux_duplicate(descriptor.raw)
         guard raw >= 0 else { throw SystemError("dup", endpoint.description) }
         return Listener(descriptor: FileDescriptor(owning: raw), endpoint: endpoint)
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+package import Copy
 package import Socket
 
 /// What the operator decided: every value checked, immutable, handed down from the composition
@@ -115,24 +116,6 @@ package struct Configuration: Sendable, Equatable {
         package internal(set) var level = LogLevel.info
         /// `log.format`. How they are written.
         package internal(set) var format = LogFormat.text
-    }
-}
-
-/// `partitions.interval`.
-package enum PartitionInterval: String, Sendable, CaseIterable {
-    case oneHour = "1h"
-    case sixHours = "6h"
-    case oneDay = "1d"
-    case sevenDays = "7d"
-
-    package var ns: Int64 {
-        let hourNs: Int64 = 3_600_000_000_000
-        return switch self {
-        case .oneHour: hourNs
-        case .sixHours: 6 * hourNs
-        case .oneDay: 24 * hourNs
-        case .sevenDays: 7 * 24 * hourNs
-        }
     }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Copy
 internal import Socket
 
 /// What must hold between keys. Each rule says why, so that the message can.
@@ -75,7 +76,7 @@ extension ConfigurationLoader {
     private mutating func checkPartitions() {
         let partitions = configuration.partitions
         let spanNs = partitions.acceptPastNs + max(partitions.aheadNs, partitions.acceptFutureNs)
-        let count = spanNs / partitions.interval.ns + 2
+        let count = spanNs / partitions.interval.lengthNs + 2
         guard count > ConfigurationLoader.partitionCountMax else { return }
         report(
             [

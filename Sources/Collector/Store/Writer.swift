@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Base
+internal import Decode
 internal import Logging
 internal import Postgres
 internal import Ring
@@ -138,8 +139,14 @@ struct WriterState: ~Copyable {
     mutating func store(_ batch: borrowing ExportBatch) throws(Transaction.Stop) -> Int {
         if !(connection?.isUsable ?? false) { try connect() }
         guard var current = connection.take() else { preconditionFailure("just connected") }
-        defer { connection = consume current }
-        let exportCount = try transaction.store(batch, on: &current)
+        let result: Result<Int, Transaction.Stop>
+        do throws(Transaction.Stop) {
+            result = .success(try transaction.store(batch, on: &current))
+        } catch {
+            result = .failure(error)
+        }
+        connection = consume current
+        let exportCount = try result.get()
         if isFailing {
             isFailing = false
             shared.logger.notice("the database takes batches again")
