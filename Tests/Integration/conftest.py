@@ -145,9 +145,10 @@ def starling(request, database, start_server):
 @pytest.fixture
 def db(database):
     """A connection to a database whose fact tables are empty."""
-    with database.connect() as connection:
-        connection.execute(f"TRUNCATE {', '.join(FACT_TABLES)}")
-        yield connection
+    connection = database.connect()
+    connection.execute(f"TRUNCATE {', '.join(FACT_TABLES)}")
+    yield connection
+    connection.close()
 
 
 @pytest.fixture

@@ -45,7 +45,8 @@ def test_many_envelopes_in_one_request(export, db, signal):
                  Resource(attributes=[attribute("a", full.kvlist())])]
     scopes = [InstrumentationScope(), InstrumentationScope(name="a"), InstrumentationScope(version="a"),
               InstrumentationScope(name="a", version="b"), InstrumentationScope(name="ab"),
-              InstrumentationScope(name="a", attributes=attributes(b=1)), InstrumentationScope(dropped_attributes_count=1)]
+              InstrumentationScope(name="a", attributes=attributes(b=1)),
+              InstrumentationScope(dropped_attributes_count=1)]
     requests = [otlp.request(signal, resource=resource, scope=scope) for resource in resources for scope in scopes]
     outer, inner, _ = LEVELS[otlp.REQUESTS[signal]]
     for schema in ("x", "y"):

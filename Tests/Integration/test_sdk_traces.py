@@ -13,8 +13,9 @@ from support.sdk import COMPRESSIONS, SpanExporter, resource
 
 VALUES = {
     "text": "Grüße, 世界 🌍", "empty": "", "quoted": 'a "b" \\ c\n\t\x01', "int": 42, "negative": -1,
-    "int.max": 2**63 - 1, "int.min": -2**63, "double": 0.1, "whole": 5.0, "tiny": 5e-324, "huge": 1.7976931348623157e308,
-    "nan": float("nan"), "infinite": float("inf"), "negative.zero": -0.0, "true": True, "false": False,
+    "int.max": 2**63 - 1, "int.min": -2**63, "double": 0.1, "whole": 5.0, "tiny": 5e-324,
+    "huge": 1.7976931348623157e308, "nan": float("nan"), "infinite": float("inf"), "negative.zero": -0.0,
+    "true": True, "false": False,
     "texts": ["a", "", "ü"], "ints": [1, -2], "doubles": [0.5, float("-inf")], "bools": [True, False], "none": [],
     "bytes": b"\x00\xff",
 }

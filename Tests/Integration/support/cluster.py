@@ -50,7 +50,7 @@ class Cluster:
         command = self._command("postgres", "-D", str(self.data), "-k", str(self.folder), *options)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
-        eventually(self._accepts, "PostgreSQL to accept connections")
+        eventually(self.accepts, "PostgreSQL to accept connections")
 
     def stop(self, how=signal.SIGINT):
         """SIGINT is a fast shutdown, SIGQUIT an immediate one (recovery follows, as after a crash)."""
@@ -86,7 +86,8 @@ class Cluster:
         with self.connect() as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
-    def _accepts(self):
+    def accepts(self):
+        """Whether a connection can be made now."""
         if self.process.poll() is not None:
             raise AssertionError(f"postgres ended with {self.process.returncode}:\n{self.log.read_text()}")
         try:

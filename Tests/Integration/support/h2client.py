@@ -49,10 +49,9 @@ class TolerantConnection(H2Connection):
     """h2's machine refuses to go on after a GOAWAY; a draining server still answers what it accepted."""
 
     def _receive_goaway_frame(self, frame):
-        event = ConnectionTerminated(error_code=ErrorCodes(frame.error_code)
-                                     if frame.error_code in list(ErrorCodes) else frame.error_code)
-        event.last_stream_id = frame.last_stream_id
-        event.additional_data = frame.additional_data or None
+        event = ConnectionTerminated()
+        event.error_code, event.last_stream_id = frame.error_code, frame.last_stream_id
+        event.additional_data = frame.additional_data
         return [], [event]
 
 
@@ -166,7 +165,7 @@ class Client:
 
     def _take(self, event):
         if isinstance(event, ConnectionTerminated):
-            self.goaways.append(GoAway(event.last_stream_id, int(event.error_code), event.additional_data or b""))
+            self.goaways.append(GoAway(event.last_stream_id, event.error_code, event.additional_data))
             return
         if isinstance(event, PingAckReceived):
             self.ping_acks.append(event.ping_data)

@@ -12,7 +12,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from support.otlp import BASE_NS, MINUTE_NS, REQUESTS, SCOPE_LEVELS
 
-ALPHABETS = ["abc.", "aA0_-", "äß✓世🌍\U0010ffff", "\x01\x08\t\n\x1f\x7f\"\\/", "$", " {}[]:,'", "\u0301\u202e\ufeff"]
+ALPHABETS = ["abc.", "aA0_-", "äß✓世🌍\U0010ffff", "\x01\x08\t\n\x1f\x7f\"\\/", "$", " {}[]:,'",
+             "\u0301\u202e\ufeff"]
 KEYS = ["service.name", "$double", "$bytes", "$kvlist", "", "a", "b", "a.b"]
 U32_EDGES = [0, 1, 2**31 - 1, 2**31, 2**32 - 1]
 U64_EDGES = [0, 1, 2**63 - 1, 2**63, 2**64 - 1]

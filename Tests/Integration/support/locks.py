@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Holding the daemon's writers up inside PostgreSQL, without sleeping and without stopping processes."""
+
+from contextlib import contextmanager
+
+from support.waiting import eventually
+
+TABLES = {"traces": "otel_spans_fact", "logs": "otel_logs_fact", "metrics": "otel_metrics_data_points_number"}
+
+
+@contextmanager
+def blocked(database, signal="traces"):
+    """While inside, no row gets into the signal's table: whoever tries waits. Yields the lock's holder."""
+    with database.connect() as holder, holder.transaction():
+        holder.execute(f"LOCK TABLE {TABLES[signal]} IN ACCESS EXCLUSIVE MODE")
+        yield holder
+
+
+def waiting_count(database):
+    """How many backends of this database wait for a lock."""
+    query = ("SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid) "
+             "WHERE NOT granted AND datname = current_database()")
+    with database.connect() as observer:
+        return observer.execute(query).fetchone()[0]
+
+
+def wait_for_blocked(database, count=1):
+    """Returns once `count` writers of the daemon wait for the lock: their requests are in flight."""
+    eventually(lambda: waiting_count(database) >= count, f"{count} writers to wait for the lock")
