@@ -67,7 +67,7 @@ let package = Package(
         .executableTarget(
             name: "starling",
             dependencies: [
-                "Base", "Collector",
+                "Base", "Socket", "Collector", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -82,6 +82,8 @@ let package = Package(
         tests("RowsTests", ["Base", "Decode", "Rows"]),
         tests("CopyTests", ["Base", "Rows", "Copy"]),
         tests("PostgresTests", ["Base", "Rows", "Copy", "Postgres"]),
-        tests("CollectorTests", ["Base", "Socket", "Collector"]),
+        tests(
+            "CollectorTests",
+            ["Base", "Socket", "Collector", "CLinux", .product(name: "Logging", package: "swift-log")]),
     ]
 )

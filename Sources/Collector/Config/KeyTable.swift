@@ -129,7 +129,7 @@ extension ConfigurationKey {
             help: "Event loops that serve connections; auto is one per processor"),
         ConfigurationKey(
             "shutdown.drain_timeout", \.shutdown.drainTimeoutMs, .milliseconds(0...(60 * minuteMs)),
-            default: "25s", isReloadable: true,
+            default: "25s",
             help: "How long unfinished requests may still take after SIGTERM"),
         ConfigurationKey(
             "log.level", \.log.level, .choice(), default: "info", isReloadable: true,
