@@ -45,11 +45,7 @@ release: deps ## Build the command optimised, with the Swift runtime linked in.
 	$(SWIFT) build $(RELEASE_FLAGS)
 
 .PHONY: bench
-bench: ## Run Tests/Benchmarks/run: throughput, latency, memory, size (ARGS=...).
-	@if [[ ! -x Tests/Benchmarks/run ]]; then \
-	    echo "make bench: there are no benchmarks yet (Tests/Benchmarks/run is missing)" >&2; \
-	    exit 1; \
-	fi
+bench: release venv ## Measure throughput, latency, CPU and memory of the release build (ARGS=...).
 	Tests/Benchmarks/run $(ARGS)
 
 .PHONY: proto

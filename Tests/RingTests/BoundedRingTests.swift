@@ -65,7 +65,7 @@ private func push(_ pending: consuming PendingExport, to ring: BoundedRing) -> B
         for _ in 0..<3 {
             #expect(ring.take(into: &batch, itemCountMax: 8))
             streams.append((0..<batch.count).map { batch.withExport($0) { $0.ticket.address.streamID } })
-            batch.settleAll { _, _ in .accepted }
+            batch.settleFirst(batch.count) { _, _ in .accepted }
         }
         #expect(streams == [[1, 2], [3], [4]])
         #expect(recorder.settlements.map(\.address.streamID) == [1, 2, 3, 4])
@@ -100,7 +100,7 @@ private func push(_ pending: consuming PendingExport, to ring: BoundedRing) -> B
         var batch = ExportBatch(exportCountMax: 4)
         #expect(ring.take(into: &batch, itemCountMax: 10))
         #expect(batch.count == 1)
-        batch.settleAll { _, _ in .accepted }
+        batch.settleFirst(batch.count) { _, _ in .accepted }
         #expect(!ring.take(into: &batch, itemCountMax: 10))
     }
 
@@ -134,8 +134,27 @@ private func push(_ pending: consuming PendingExport, to ring: BoundedRing) -> B
         #expect(batch.count == 3 && batch.itemCount == 3)
         let rest = (0..<batch.count).map { batch.withExport($0) { $0.ticket.address.streamID } }
         #expect(rest == [1, 3, 5])
-        batch.settleAll { _, _ in .accepted }
+        batch.settleFirst(batch.count) { _, _ in .accepted }
         #expect(recorder.settlements.map(\.address.streamID) == [2, 4, 1, 3, 5])
+    }
+
+    @Test func settlingTheFirstMovesTheOthersUp() throws {
+        let recorder = Recorder()
+        let ring = BoundedRing(slotCountMax: 8)
+        for stream in 1...5 {
+            _ = push(
+                try makePending(Int32(stream), ledger: recorder.ledger, budget: budget), to: ring)
+        }
+        var batch = ExportBatch(exportCountMax: 8)
+        let isTaken = ring.take(into: &batch, itemCountMax: 100)
+        #expect(isTaken)
+        batch.settleFirst(2) { index, _ in index == 0 ? .accepted : .expired }
+        #expect(batch.count == 3 && batch.itemCount == 3)
+        batch.settleFirst(batch.count) { _, _ in .accepted }
+        let settlements = recorder.settlements
+        #expect(settlements.map(\.address.streamID) == [1, 2, 3, 4, 5])
+        #expect(settlements[1].outcome == .expired)
+        #expect(batch.isEmpty && batch.itemCount == 0)
     }
 
     @Test func manyProducersAndConsumersLoseNothing() throws {
@@ -162,7 +181,7 @@ private func push(_ pending: consuming PendingExport, to ring: BoundedRing) -> B
             WorkerThread(name: "consumer") {
                 var batch = ExportBatch(exportCountMax: 8)
                 while ring.take(into: &batch, itemCountMax: 5) {
-                    batch.settleAll { _, _ in .accepted }
+                    batch.settleFirst(batch.count) { _, _ in .accepted }
                 }
             }
         }
