@@ -53,7 +53,7 @@ let package = Package(
         station("Ring", ["Base", "Decode"]),
         station("Rows", ["Base", "Decode", "COpenSSL"]),
         station("Copy", ["Base", "Rows"]),
-        station("Postgres", ["Base", "Copy", "Rows", "CLibPQ", "CLinux"]),
+        station("Postgres", ["Base", "Decode", "Copy", "Rows", "CLibPQ", "CLinux"]),
 
         // The composition root, and the command on top of it.
         station(

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Base
+internal import CLibPQ
+internal import CLinux
+
+/// Encoded rows for one table.
+///
+/// Ownership: views memory of the caller, who keeps it until the call returns.
+package struct CopySource: Sendable {
+    /// `COPY t (columns) FROM STDIN (FORMAT binary)`.
+    package let statement: String
+    /// The table as the server names it in errors: without schema.
+    package let table: String
+    /// The stream, header included, cut anywhere.
+    package let chunks: [ByteSlice]
+
+    package init(statement: String, table: String, chunks: [ByteSlice]) {
+        self.statement = statement
+        self.table = table
+        self.chunks = chunks
+    }
+}
+
+/// Sizes of the pieces that COPY data travels in.
+package enum CopyLimits {
+    /// Bytes handed to libpq at a time. Measured on a socket of the same machine: see docs.
+    ///
+    /// A little less than a power of two: libpq doubles its buffer from 16 KiB until message and
+    /// header fit, and keeps it for the life of the connection.
+    package static let chunkSizeBytes = (256 << 10) - 64
+    /// What libpq holds for sending on one connection, at most.
+    package static let sendBufferSizeBytesMax = 256 << 10
+}
+
+extension PGConnection {
+    /// Writes every source in one transaction: BEGIN, the COPYs, COMMIT.
+    ///
+    /// Costs one round trip per source. Errors: nothing was committed, except where
+    /// `commitOutcomeUnknown` says that nobody knows. The transaction is over in any case.
+    package mutating func commit(
+        copies sources: [CopySource], deadlineNs: UInt64
+    ) throws(DatabaseError) {
+        precondition(!sources.isEmpty)
+        begin()
+        do throws(DatabaseError) {
+            for (index, source) in sources.enumerated() {
+                let isLast = index == sources.count - 1
+                try copyIn(
+                    source.statement, table: source.table, chunks: source.chunks,
+                    thenCommit: isLast, deadlineNs: deadlineNs)
+            }
+        } catch {
+            rollback(deadlineNs: max(deadlineNs, Deadline.inMs(PGConnection.rollbackTimeoutMs)))
+            throw error
+        }
+    }
+
+    /// Writes the stream in `chunks` to `table`, in the open transaction; commits in the same round
+    /// trip if asked to.
+    ///
+    /// Holds at most one chunk inside libpq: the next is asked for when the last is on its way.
+    /// `statement` and `table` are as in `CopySource`. Errors: the transaction has to be rolled
+    /// back.
+    package mutating func copyIn(
+        _ statement: String, table: String, chunks: some Sequence<ByteSlice>,
+        thenCommit: Bool = false, chunkSizeBytes: Int = CopyLimits.chunkSizeBytes,
+        deadlineNs: UInt64
+    ) throws(DatabaseError) {
+        precondition(transaction != .none, "COPY outside a transaction")
+        precondition(chunkSizeBytes > 0 && chunkSizeBytes <= Int(Int32.max))
+        try sendSimple(thenCommit ? statement + "; COMMIT" : statement, deadlineNs: deadlineNs)
+        try awaitCopyStart(table, deadlineNs: deadlineNs)
+        let isComplete = try send(chunks, chunkSizeBytes: chunkSizeBytes, deadlineNs: deadlineNs)
+        do throws(DatabaseError) {
+            try endCopy(isComplete: isComplete, deadlineNs: deadlineNs)
+            let result = try finishCommand(deadlineNs: deadlineNs, copyTable: table)
+            guard thenCommit else { return }
+            transaction = .none
+            try checkCommitted(result)
+        } catch {
+            // Once the end of the data is sent, COMMIT may run at any time.
+            throw thenCommit && isComplete ? error.duringCommit() : error
+        }
+    }
+
+    private mutating func awaitCopyStart(
+        _ table: String, deadlineNs: UInt64
+    ) throws(DatabaseError) {
+        while let result = try nextResult(deadlineNs: deadlineNs) {
+            switch result.status {
+            case PGRES_COPY_IN:
+                return
+            case PGRES_COMMAND_OK:  // of the BEGIN in front
+                continue
+            default:
+                let report = result.report
+                _ = try finishCommand(deadlineNs: deadlineNs, copyTable: table, report: report)
+            }
+        }
+        abandon()
+        throw DatabaseError(.unexpectedAnswer, .fatal, message: "COPY did not start")
+    }
+
+    /// Sends the data; false when the server has spoken before it was all sent, which is to refuse
+    /// it.
+    private mutating func send(
+        _ chunks: some Sequence<ByteSlice>, chunkSizeBytes: Int, deadlineNs: UInt64
+    ) throws(DatabaseError) -> Bool {
+        for whole in chunks {
+            var offset = 0
+            while offset < whole.count {
+                if try hasServerSpoken() { return false }
+                let sizeBytes = min(chunkSizeBytes, whole.count - offset)
+                try putCopyData(whole.slice(offset: offset, count: sizeBytes))
+                try flush(deadlineNs: deadlineNs)
+                offset += sizeBytes
+            }
+        }
+        return true
+    }
+
+    private mutating func putCopyData(_ piece: ByteSlice) throws(DatabaseError) {
+        let bytes = unsafe piece.base!.assumingMemoryBound(to: CChar.self)
+        guard unsafe PQputCopyData(raw, bytes, Int32(piece.count)) == 1 else {
+            throw refusedByLibrary()
+        }
+    }
+
+    /// Whether the server sent anything but notices while it should only listen.
+    ///
+    /// libpq keeps an error to itself until the COPY is ended, so that without this a batch of many
+    /// megabytes would be sent to the end for nothing. A hint: the error itself is read afterwards,
+    /// and one that slips past here is too.
+    private mutating func hasServerSpoken() throws(DatabaseError) -> Bool {
+        let ready = poll(POLLIN, timeoutMs: 0)
+        if ready.isStopped {
+            abandon()
+            throw .stopped()
+        }
+        guard ready.socket != 0 else { return false }
+        let noticeCount = notices.totalCount
+        guard unsafe PQconsumeInput(raw) == 1 else { return true }
+        _ = unsafe PQisBusy(raw)  // parses, which hands notices to their receiver
+        return notices.totalCount == noticeCount
+    }
+
+    private mutating func endCopy(isComplete: Bool, deadlineNs: UInt64) throws(DatabaseError) {
+        while true {
+            switch unsafe PQputCopyEnd(raw, isComplete ? nil : "given up by the client") {
+            case 1:
+                try flush(deadlineNs: deadlineNs)
+                return
+            case 0:
+                _ = try wait(for: POLLOUT, deadlineNs: deadlineNs, doing: "ending a COPY")
+            default:
+                throw refusedByLibrary()
+            }
+        }
+    }
+}
