@@ -3,8 +3,8 @@ package import Base
 
 /// What one export may cost, checked on the wire bytes before anything is allocated for them.
 package struct DecodeLimits: Sendable, Equatable {
-    /// Bytes of memory that the unpacked messages may take. An empty message of 2 wire bytes unpacks to
-    /// more than 100, so this is a limit of its own beside the size of the request.
+    /// Bytes of memory that the unpacked messages may take. An empty message of 2 wire bytes
+    /// unpacks to more than 100, so this is a limit of its own beside the size of the request.
     package var unpackedSizeBytesMax: Int
     /// Levels of AnyValue inside one another; at most `Limits.anyValueDepthMax`.
     package var anyValueDepthMax = Limits.anyValueDepthMax
@@ -13,8 +13,8 @@ package struct DecodeLimits: Sendable, Equatable {
     /// Attributes of one owner: a resource, scope, item, event, link, exemplar, or list of pairs.
     package var attributeCountMax = Limits.attributeCountMax
 
-    /// Unpacked bytes allowed for each byte of the largest request, unless configured otherwise. Batches of
-    /// real clients need about 6.
+    /// Unpacked bytes allowed for each byte of the largest request, unless configured otherwise.
+    /// Log records and histograms need 2 to 4, spans of many short attributes 6 to 8.
     package static let unpackedSizePerRequestByte = 8
 
     package init(unpackedSizeBytesMax: Int) {

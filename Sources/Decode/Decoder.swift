@@ -4,19 +4,23 @@ internal import COTLP
 
 /// Turns the bytes of an export request into an `Export`.
 package enum Decoder {
-    /// Builds the tables that every decode reads, and measures the protobuf-c library that is loaded.
+    /// Builds the tables that every decode reads, and measures the protobuf-c library that is
+    /// loaded.
     ///
-    /// Call it once at start: then no request pays for it, and a library whose memory cannot be predicted
-    /// stops the daemon (by a trap) before it listens. Cost: well below 1 ms.
+    /// Call it once at start: then no request pays for it, and a library whose memory cannot be
+    /// predicted stops the daemon (by a trap) before it listens. Cost: well below 1 ms.
     package static func prepare() { _ = WireGrammar.shared }
 
     /// Decodes one request: pre-scan, reservation, one allocation, unpacking.
     ///
-    /// Ownership: `body` is borrowed for the call; everything is copied into the export's arena. The bytes of
-    /// the arena are taken from `budget` before it is allocated, and given back by the export.
-    /// Errors: `.refused` for bytes that are not a valid request or exceed a limit, `.overBudget` when the
-    /// memory is not there now. Nothing is held after an error.
-    /// Thread: any, with `Limits.decodeStackSizeBytes` of stack. Cost: see `docs/decode.md`.
+    /// Ownership: `body` is borrowed for the call; everything is copied into the export's arena.
+    /// The bytes of the arena are taken from `budget` before it is allocated, and given back by the
+    /// export.
+    /// Errors: `.refused` for bytes that are not a valid request or exceed a limit, `.overBudget`
+    /// when the memory is not there now. Nothing is held after an error.
+    /// Thread: any, with `Limits.decodeStackSizeBytes` of stack. Cost (one core of the machine that
+    /// the design is measured on): 0.13 µs of scan and 0.9 µs of protobuf-c for a span of 10
+    /// attributes.
     package static func decode(
         signal: Signal, body: ByteSlice, limits: DecodeLimits, budget: MemoryBudget
     ) throws(DecodeError) -> Export {
@@ -29,13 +33,16 @@ package enum Decoder {
         var arena = Arena(sizeBytes: sizeBytes)
         guard let root = unsafe unpack(body, signal: signal, into: &arena) else {
             budget.release(sizeBytes)
-            // The scan is at least as strict as protobuf-c, so this is our bug; it must not stop the daemon.
-            throw .refused(Refusal(.invalidArgument, "not a valid OTLP message"))
+            throw .refused(unexpectedRefusal)
         }
         return unsafe Export(
             signal: signal, itemCount: itemCount, faults: scan.faults, arena: arena, root: root,
             budget: budget)
     }
+
+    /// What is said when protobuf-c refuses what the scan has accepted. The scan is at least as
+    /// strict, so that would be our bug; it must not stop the daemon.
+    static let unexpectedRefusal = Refusal(.invalidArgument, "not a valid OTLP message")
 
     /// Lets protobuf-c unpack `body`; nil when it refuses or the arena is full.
     private static func unpack(

@@ -5,7 +5,8 @@ internal import COTLP
 /// One decoded export request: owner of the arena in which its messages live.
 ///
 /// Every view obtained from it borrows from that arena and must not outlive the export.
-/// Memory: one allocation, charged to the budget until the export is destroyed. Thread: moved as a whole.
+/// Memory: one allocation, charged to the budget until the export is destroyed. Thread: moved as a
+/// whole.
 @safe
 package struct Export: ~Copyable, @unchecked Sendable {
     package let signal: Signal
@@ -19,7 +20,7 @@ package struct Export: ~Copyable, @unchecked Sendable {
     private let root: UnsafeRawPointer
     private let budget: MemoryBudget
     /// Bytes of the budget that are held for `arena`.
-    private let arenaSizeBytes: Int
+    let arenaSizeBytes: Int
 
     /// Takes over `arena`, for whose size the caller has reserved the bytes.
     init(
@@ -35,7 +36,13 @@ package struct Export: ~Copyable, @unchecked Sendable {
         self.budget = budget
     }
 
-    deinit { budget.release(arenaSizeBytes) }
+    deinit {
+        // In this order: what is released may be reserved by somebody else at once.
+        Self.free(arena)
+        budget.release(arenaSizeBytes)
+    }
+
+    private static func free(_ arena: consuming Arena) {}
 
     /// Bytes of the budget that the export holds.
     package var heldSizeBytes: Int { arenaSizeBytes + faults.heldSizeBytes }

@@ -27,8 +27,8 @@ package enum ItemFault: UInt8, Sendable {
 
 /// The faults of one export that were found in its bytes, by the ordinal of what they are in.
 ///
-/// Ordinals count from 0 over the whole request, per level, in wire order. A fault of a resource, a scope
-/// or a metric applies to every item beneath it. Only the first fault of each is kept.
+/// Ordinals count from 0 over the whole request, per level, in wire order. A fault of a resource, a
+/// scope or a metric applies to every item beneath it. Only the first fault of each is kept.
 /// Memory: charged to the budget. Thread: wherever its export is.
 package struct ItemFaults: ~Copyable, Sendable {
     private var resources: FaultList
@@ -43,7 +43,8 @@ package struct ItemFaults: ~Copyable, Sendable {
         items = FaultList(budget: budget)
     }
 
-    /// True when nothing in the export is at fault: the usual case, and the cheap question to ask first.
+    /// True when nothing in the export is at fault: the usual case, and the cheap question to ask
+    /// first.
     package var isEmpty: Bool {
         resources.isEmpty && scopes.isEmpty && metrics.isEmpty && items.isEmpty
     }

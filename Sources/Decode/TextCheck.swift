@@ -19,16 +19,19 @@ enum TextCheck {
         if count >= 8 {
             // The last word overlaps the one before it.
             let lastOffset = count &- 8
-            var seen = unsafe suspects(in: start.loadUnaligned(fromByteOffset: lastOffset, as: UInt64.self))
+            var seen = unsafe suspects(
+                in: start.loadUnaligned(fromByteOffset: lastOffset, as: UInt64.self))
             var offset = 0
             while offset < lastOffset {
-                seen |= unsafe suspects(in: start.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+                seen |= unsafe suspects(
+                    in: start.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
                 offset &+= 8
             }
             return seen & highBits == 0
         }
         if unsafe readableEnd - start >= 8 {
-            // Little-endian: the bytes beyond the text are the high ones; they are replaced by 0x01.
+            // Little-endian: the bytes beyond the text are the high ones; they are replaced by
+            // 0x01.
             let kept = (UInt64(1) &<< UInt64(truncatingIfNeeded: count &* 8)) &- 1
             let word = unsafe UInt64(littleEndian: start.loadUnaligned(as: UInt64.self))
             return suspects(in: (word & kept) | (ones & ~kept)) & highBits == 0
@@ -61,9 +64,11 @@ enum TextCheck {
         return nil
     }
 
-    /// Length of the well-formed sequence of 2, 3 or 4 bytes at `position`, or 0 (Unicode table 3-7).
+    /// Length of the well-formed sequence of 2, 3 or 4 bytes at `position`, or 0 (Unicode table
+    /// 3-7).
     @inline(__always)
-    private static func sequenceSizeBytes(_ bytes: UnsafeRawBufferPointer, at position: Int) -> Int {
+    private static func sequenceSizeBytes(_ bytes: UnsafeRawBufferPointer, at position: Int) -> Int
+    {
         let lead = unsafe bytes[position]
         let sizeBytes: Int
         let secondRange: ClosedRange<UInt8>

@@ -4,23 +4,27 @@ internal import COTLP
 
 /// How much memory protobuf-c takes for a message, as far as its headers do not say.
 ///
-/// Unpacking one message allocates, in this order: its struct; slabs of scanned members beyond those that fit
-/// on the stack, each slab twice the last; one array for each repeated field that occurs; one array for its
-/// unknown fields; and then for each field the sub-message or the copy of the bytes. Slabs are freed at the
-/// end, which means nothing in an arena.
-struct UnpackModel: Sendable {
+/// Unpacking one message allocates, in this order: its struct; slabs of scanned members beyond
+/// those that fit on the stack, each slab twice the last; one array for each repeated field that
+/// occurs; one array for its unknown fields; and then for each field the sub-message or the copy of
+/// the bytes. Slabs are freed at the end, which means nothing in an arena.
+struct UnpackModel: BitwiseCopyable, Sendable {
     /// Members of one message that need no slab.
     let stackMemberCount: Int
     /// Bytes of one scanned member.
     let memberSizeBytes: Int
 
+    /// `Arena.alignmentBytes`, known at compile time.
+    private static let alignmentBytes = 16
+
     /// `sizeBytes` rounded up to the alignment of the arena's pieces.
     @inline(__always)
     static func rounded(_ sizeBytes: Int) -> Int {
-        (sizeBytes + Arena.alignmentBytes - 1) & ~(Arena.alignmentBytes - 1)
+        (sizeBytes &+ (alignmentBytes - 1)) & ~(alignmentBytes - 1)
     }
 
     /// Bytes of all slabs for a message with `memberCount` fields on the wire.
+    @inline(never)
     func slabSizeBytes(memberCount: Int) -> Int {
         var totalBytes = 0
         var slabMemberCount = stackMemberCount
@@ -45,15 +49,16 @@ struct UnpackModel: Sendable {
 
     /// Measures the library that is loaded, which keeps the size of a scanned member to itself.
     ///
-    /// `descriptor` is of a message whose field 3 is an int32, which costs nothing but its place in a slab.
-    /// Traps when the library does not allocate as described above: then no prediction holds, and the daemon
-    /// must not start.
+    /// `descriptor` is of a message whose field 3 is an int32, which costs nothing but its place in
+    /// a slab. Traps when the library does not allocate as described above: then no prediction
+    /// holds, and the daemon must not start.
     init(measuredWith descriptor: UnsafePointer<ProtobufCMessageDescriptor>) {
         func allocationSizes(memberCount: Int) -> [Int] {
-            unsafe RecordingAllocator.sizes(descriptor, repeating: [0x18, 0x01], count: memberCount)
+            unsafe RecordingAllocator.sizes(
+                descriptor, repeating: [0x18, 0x01], count: memberCount)
         }
         unsafe precondition(MemoryLayout<UnsafeRawPointer>.stride == Self.repeatedElementSizeBytes)
-        precondition(Self.repeatedTextElementSizeBytes % Arena.alignmentBytes == 0)
+        precondition(Self.repeatedTextElementSizeBytes % Self.alignmentBytes == 0)
         let structSizeBytes = unsafe Int(descriptor.pointee.sizeof_message)
         let stackCountMax = 1_024
         let firstWithSlab = (1...stackCountMax).first { allocationSizes(memberCount: $0).count > 1 }
@@ -79,7 +84,8 @@ private struct RecordingAllocator: ~Copyable {
 
     /// The sizes of all allocations for a message that is `count` times `field`.
     static func sizes(
-        _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>, repeating field: [UInt8], count: Int
+        _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>, repeating field: [UInt8],
+        count: Int
     ) -> [Int] {
         let wire = [[UInt8]](repeating: field, count: count).flatMap { $0 }
         var recorder = RecordingAllocator()

@@ -56,9 +56,10 @@ enum MessageRole: BitwiseCopyable, Equatable {
 
 /// The schema in the form in which the pre-scan reads it: a small table per message type.
 ///
-/// It is derived from the very descriptors by which protobuf-c unpacks, so that the two cannot disagree about
-/// numbers, types and sizes. What the descriptors do not say (strings are generated as bytes, and the meaning
-/// of the types is ours) is in the lists at the end. Built once; immutable; lives as long as the process.
+/// It is derived from the very descriptors by which protobuf-c unpacks, so that the two cannot
+/// disagree about numbers, types and sizes. What the descriptors do not say (strings are generated
+/// as bytes, and the meaning of the types is ours) is in the lists at the end. Built once;
+/// immutable; lives as long as the process.
 @safe
 final class WireGrammar: @unchecked Sendable {
     /// Fields from this number on are not in the schema.
@@ -97,14 +98,8 @@ final class WireGrammar: @unchecked Sendable {
     /// The index of a signal's request among `messages`.
     func rootIndex(_ signal: Signal) -> UInt8 { unsafe roots[Int(signal.rawValue)].index }
 
-    /// The rules of a message type, by field number.
-    @inline(__always)
-    func rules(_ messageIndex: UInt8) -> UnsafePointer<FieldRule> {
-        unsafe fields + Int(messageIndex) &* Self.fieldNumberEnd
-    }
-
-    /// In the order of `Signal`. An initialised message points to its descriptor; C constants have no
-    /// address in Swift.
+    /// In the order of `Signal`. An initialised message points to its descriptor; C constants have
+    /// no address in Swift.
     private static func rootDescriptors() -> [UnsafePointer<ProtobufCMessageDescriptor>] {
         var traces = unsafe Otlp__ExportTraceServiceRequest()
         unsafe otlp__export_trace_service_request__init(&traces)
@@ -159,7 +154,8 @@ private struct WireGrammarBuilder {
         var repeatedCount = 0
         for position in unsafe 0..<Int(descriptor.n_fields) {
             let field = unsafe descriptor.fields[position]
-            unsafe precondition(field.id < WireGrammar.fieldNumberEnd, "a field number is beyond the table")
+            unsafe precondition(
+                field.id < WireGrammar.fieldNumberEnd, "a field number is beyond the table")
             var rule = unsafe rule(for: field)
             switch rule.kind {
             case .message:
@@ -185,7 +181,8 @@ private struct WireGrammarBuilder {
         let isRepeated = unsafe field.label == PROTOBUF_C_LABEL_REPEATED
         switch unsafe field.type {
         case PROTOBUF_C_TYPE_MESSAGE:
-            let child = unsafe field.descriptor.assumingMemoryBound(to: ProtobufCMessageDescriptor.self)
+            let child = unsafe field.descriptor.assumingMemoryBound(
+                to: ProtobufCMessageDescriptor.self)
             return FieldRule(
                 kind: isRepeated ? .repeatedMessage : .message, wireType: 2,
                 child: unsafe index(of: child), bit: 0)
@@ -227,7 +224,8 @@ private struct WireGrammarBuilder {
         return unsafe UnsafePointer(copy.baseAddress!)
     }
 
-    /// The proto `bytes` fields; every other field that is generated as bytes is a `string` in the schema.
+    /// The proto `bytes` fields; every other field that is generated as bytes is a `string` in the
+    /// schema.
     private static let byteFieldNames: Set<String> = [
         "trace_id", "span_id", "parent_span_id", "bytes_value",
     ]

@@ -8,14 +8,17 @@ enum WireNumber {
         let availableBytes = unsafe min(end - start, 10)
         var offset = 0
         while offset < availableBytes {
-            if unsafe start.load(fromByteOffset: offset, as: UInt8.self) < 0x80 { return offset &+ 1 }
+            if unsafe start.load(fromByteOffset: offset, as: UInt8.self) < 0x80 {
+                return offset &+ 1
+            }
             offset &+= 1
         }
         return 0
     }
 
-    /// The tag or length at `start` and its size, or size 0 when it does not end within 5 bytes or before
-    /// `end`, or has more than 32 bits. (protobuf-c takes 5 bytes as well, and drops what is above bit 31.)
+    /// The tag or length at `start` and its size, or size 0 when it does not end within 5 bytes or
+    /// before `end`, or has more than 32 bits. (protobuf-c takes 5 bytes as well, and drops what is
+    /// above bit 31.)
     @inline(__always)
     static func prefix(
         _ start: UnsafeRawPointer, end: UnsafeRawPointer
@@ -42,11 +45,13 @@ enum WireNumber {
         return (0, 0)
     }
 
-    /// How many varints fill `bytes` exactly, or nil when the last one is cut off or one is over 10 bytes.
+    /// How many varints fill `bytes` exactly, or nil when the last one is cut off or one is over 10
+    /// bytes.
     static func packedVarintCount(_ bytes: UnsafeRawBufferPointer) -> Int? {
         var count = 0
         var sizeBytes = 0
-        for unsafe byte in unsafe bytes {
+        for offset in 0..<bytes.count {
+            let byte = unsafe bytes[offset]
             sizeBytes += 1
             if byte < 0x80 {
                 count += 1

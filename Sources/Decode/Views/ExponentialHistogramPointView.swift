@@ -7,7 +7,8 @@ package struct ExponentialHistogramDataPointView: MessageView {
     let message: UnsafePointer<Otlp__ExponentialHistogramDataPoint>
 
     package init(_ message: UnsafeRawPointer) {
-        unsafe self.message = message.assumingMemoryBound(to: Otlp__ExponentialHistogramDataPoint.self)
+        unsafe self.message = message.assumingMemoryBound(
+            to: Otlp__ExponentialHistogramDataPoint.self)
     }
 
     /// 0 when unknown.
@@ -62,7 +63,8 @@ package struct BucketsView: MessageView {
     let message: UnsafePointer<Otlp__ExponentialHistogramDataPoint__Buckets>
 
     package init(_ message: UnsafeRawPointer) {
-        unsafe self.message = message.assumingMemoryBound(to: Otlp__ExponentialHistogramDataPoint__Buckets.self)
+        unsafe self.message = message.assumingMemoryBound(
+            to: Otlp__ExponentialHistogramDataPoint__Buckets.self)
     }
 
     package var offset: Int32 { unsafe message.pointee.offset }

@@ -5,7 +5,8 @@
 /// Every view borrows from the arena of its `Export` and must not outlive it.
 @usableFromInline
 package protocol MessageView {
-    /// A view of the message at `message`, which must be of the view's C type and unpacked by protobuf-c.
+    /// A view of the message at `message`, which must be of the view's C type and unpacked by
+    /// protobuf-c.
     init(_ message: UnsafeRawPointer)
 }
 

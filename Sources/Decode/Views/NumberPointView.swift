@@ -71,6 +71,7 @@ package struct ExemplarView: MessageView {
 
     /// Attributes of the measurement that are not attributes of the point.
     package var filteredAttributes: MessageList<KeyValueView> {
-        unsafe MessageList(message.pointee.filtered_attributes, count: message.pointee.n_filtered_attributes)
+        unsafe MessageList(
+            message.pointee.filtered_attributes, count: message.pointee.n_filtered_attributes)
     }
 }

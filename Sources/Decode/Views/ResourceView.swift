@@ -40,6 +40,7 @@ package struct EntityRefView: MessageView {
     }
 
     package var descriptionKeys: ByteSliceList {
-        unsafe ByteSliceList(message.pointee.description_keys, count: message.pointee.n_description_keys)
+        unsafe ByteSliceList(
+            message.pointee.description_keys, count: message.pointee.n_description_keys)
     }
 }

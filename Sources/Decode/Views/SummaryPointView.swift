@@ -21,7 +21,8 @@ package struct SummaryDataPointView: MessageView {
     package var sum: Double { unsafe message.pointee.sum }
 
     package var quantileValues: MessageList<QuantileValueView> {
-        unsafe MessageList(message.pointee.quantile_values, count: message.pointee.n_quantile_values)
+        unsafe MessageList(
+            message.pointee.quantile_values, count: message.pointee.n_quantile_values)
     }
 
     package var attributes: MessageList<KeyValueView> {
@@ -38,7 +39,8 @@ package struct QuantileValueView: MessageView {
     let message: UnsafePointer<Otlp__SummaryDataPoint__ValueAtQuantile>
 
     package init(_ message: UnsafeRawPointer) {
-        unsafe self.message = message.assumingMemoryBound(to: Otlp__SummaryDataPoint__ValueAtQuantile.self)
+        unsafe self.message = message.assumingMemoryBound(
+            to: Otlp__SummaryDataPoint__ValueAtQuantile.self)
     }
 
     /// In 0...1 when valid; 0 is the minimum, 1 the maximum.

@@ -15,12 +15,13 @@ enum WireFault: String {
 }
 
 /// The ways in which a scan ends early. All of them are cold, hence never inlined.
-extension WireScan {
+extension ScanContext {
     @inline(never)
     func malformed(_ fault: WireFault, at place: UnsafeRawPointer) -> DecodeError {
         let offset = unsafe offset(of: place)
         return .refused(
-            Refusal(.invalidArgument, "not a valid OTLP message: \(fault.rawValue) at byte \(offset)"))
+            Refusal(
+                .invalidArgument, "not a valid OTLP message: \(fault.rawValue) at byte \(offset)"))
     }
 
     @inline(never)
@@ -29,7 +30,8 @@ extension WireScan {
         return .refused(
             Refusal(
                 .invalidArgument,
-                "attribute values nest deeper than \(limits.anyValueDepthMax) levels at byte \(offset)"))
+                "attribute values nest deeper than \(limits.anyValueDepthMax) levels at byte \(offset)"
+            ))
     }
 
     @inline(never)
@@ -55,6 +57,6 @@ extension WireScan {
     }
 
     private func offset(of place: UnsafeRawPointer) -> Int {
-        unsafe body.baseAddress.map { unsafe place - $0 } ?? 0
+        unsafe place - bodyStart
     }
 }

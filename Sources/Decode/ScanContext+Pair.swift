@@ -3,12 +3,14 @@ internal import Base
 
 /// The short cut for attributes, of which a request mostly consists.
 ///
-/// Every encoder writes an attribute as key, value; and most are below 128 bytes with a scalar value, so that the
-/// whole nest of three messages has one shape. Whatever has another shape takes the general way.
-extension WireScan {
-    /// Bytes of arena for the `KeyValue` at `start` of `count` bytes, or 0 when it has not the usual shape.
+/// Every encoder writes an attribute as key, value; and most are below 128 bytes with a scalar
+/// value, so that the whole nest of three messages has one shape. Whatever has another shape takes
+/// the general way.
+extension ScanContext {
+    /// Bytes of arena for the `KeyValue` at `start` of `count` bytes, or 0 when it has not the
+    /// usual shape.
     @inline(__always)
-    func pairSizeBytes(_ start: UnsafeRawPointer, count: Int, _ frame: ScanFrame) -> Int {
+    func pairSizeBytes(_ start: UnsafeRawPointer, count: Int, anyValueDepth: UInt8) -> Int {
         // Tag and length of the key, then of the value.
         guard count >= 4, unsafe start.byte(0) == PairTag.key else { return 0 }
         let keyCount = unsafe Int(start.byte(1))
@@ -18,16 +20,17 @@ extension WireScan {
             unsafe Int(start.byte(valueOffset &- 1)) == count &- valueOffset,
             // Two lengths of one byte each: no continuation bit.
             keyCount | (count &- valueOffset) < 0x80,
-            frame.anyValueDepth < limits.anyValueDepthMax,
+            anyValueDepth < limits.anyValueDepthMax,
             unsafe isPlain(start + 2, count: keyCount)
         else { return 0 }
-        let copiedSizeBytes = unsafe scalarSizeBytes(start + valueOffset, count: count &- valueOffset)
+        let copiedSizeBytes = unsafe scalarSizeBytes(
+            start + valueOffset, count: count &- valueOffset)
         guard copiedSizeBytes >= 0 else { return 0 }
-        return grammar.pairStructsSizeBytes &+ UnpackModel.rounded(keyCount) &+ copiedSizeBytes
+        return pairStructsSizeBytes &+ UnpackModel.rounded(keyCount) &+ copiedSizeBytes
     }
 
-    /// Bytes of arena for the contents of the `AnyValue` at `start`, its struct excluded, or a negative number
-    /// when it is anything but one scalar. `count` is below 128.
+    /// Bytes of arena for the contents of the `AnyValue` at `start`, its struct excluded, or a
+    /// negative number when it is anything but one scalar. `count` is below 128.
     @inline(__always)
     private func scalarSizeBytes(_ start: UnsafeRawPointer, count: Int) -> Int {
         guard count >= 2 else { return -1 }
@@ -46,15 +49,10 @@ extension WireScan {
             return -1
         }
     }
-
-    @inline(__always)
-    private func isPlain(_ start: UnsafeRawPointer, count: Int) -> Bool {
-        let bodyEnd = unsafe body.baseAddress.unsafelyUnwrapped + body.count
-        return unsafe TextCheck.isPlain(start, count: count, readableEnd: bodyEnd)
-    }
 }
 
-/// Tag bytes (field number and wire type) of `KeyValue` and `AnyValue`; the tests compare them with the schema.
+/// Tag bytes (field number and wire type) of `KeyValue` and `AnyValue`; the tests compare them with
+/// the schema.
 enum PairTag {
     static let key: UInt8 = 1 << 3 | 2
     static let value: UInt8 = 2 << 3 | 2
