@@ -57,7 +57,7 @@ package struct Daemon {
     ) throws(DaemonError) {
         var signals = Signals()
         let partitions = PartitionMaker(
-            intervalNs: configuration.partitions.interval.lengthNs, cache: PartitionCache())
+            interval: configuration.partitions.interval, cache: PartitionCache())
         try checkDatabase()
         let pipeline = try makePipeline(partitions)
         pipeline.start()

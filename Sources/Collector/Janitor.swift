@@ -38,7 +38,7 @@ struct Janitor: Sendable {
         var connection = try PGConnection.connect(database, stop: stop)
         let createdCount = try partitions.ensureAhead(
             tables: FactTable.allCases.map(\.name), nowUnixNs: Int64(Clock.unixNs),
-            daysAhead: Int64(aheadNs / 86_400_000_000_000), on: &connection,
+            aheadNs: Int64(aheadNs), on: &connection,
             deadlineNs: Deadline.inMs(database.statementTimeoutMs))
         if createdCount > 0 {
             logger.info("partitions made", metadata: ["count": "\(createdCount)"])

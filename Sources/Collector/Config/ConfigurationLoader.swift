@@ -171,7 +171,8 @@ struct ConfigurationLoader {
     mutating func report(_ keys: [String], _ fault: ValueFault) {
         guard faultyKeys.isDisjoint(with: keys) else { return }
         let place = origins[keys[0]].flatMap { $0 == .builtIn ? nil : $0.description }
-        let value = ConfigurationKey.named(keys[0])?.displayText(configuration)
+        let text = ConfigurationKey.named(keys[0])?.displayText(configuration)
+        let value = place == nil && text == "" ? nil : text
         problems.append(
             ConfigurationProblem(
                 place: place, key: keys[0], value: value, problem: fault.problem,

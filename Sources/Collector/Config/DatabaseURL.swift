@@ -18,8 +18,8 @@ package enum DatabaseURL {
 
     /// `text` with every password replaced. Where the form is broken it hides more, never less.
     package static func masked(_ text: String) -> String {
-        for scheme in schemes where text.hasPrefix(scheme) {
-            return scheme + maskedURI(text.dropFirst(scheme.count))
+        if let scheme = text.firstRange(of: "://"), !text[..<scheme.lowerBound].contains("=") {
+            return text[..<scheme.upperBound] + maskedURI(text[scheme.upperBound...])
         }
         return text.contains("=") ? maskedConninfo(text) : (text.isEmpty ? "" : mask)
     }

@@ -27,16 +27,15 @@ package final class EmbeddedPostgres {
     private let environment: [String: String]
     private let account: ServerAccount
     private let folder: StateFolder
-    private let logger: Logger
+    private var logger = Logger(label: "starling") { _ in SwiftLogNoOpLogHandler() }
     private var server: ServerProcess?
 
     /// Locks the state folder; nothing is started yet. A second one on the same folder fails here.
     package init(
-        options: Options, environment: [String: String], logger: Logger
+        options: Options, environment: [String: String]
     ) throws(EmbeddedError) {
         self.options = options
         self.environment = environment
-        self.logger = logger
         account = try ServerAccount.choose()
         var path = options.stateFolder.map { FileSystem.absolute($0) } ?? ""
         if options.stateFolder == nil {
@@ -68,9 +67,12 @@ package final class EmbeddedPostgres {
     /// connections.
     ///
     /// Blocks. Call once.
-    /// - Parameter connectionCount: What the daemon will hold.
-    package func start(connectionCount: Int) throws(EmbeddedError) {
+    /// - Parameters:
+    ///   - connectionCount: What the daemon will hold.
+    ///   - logger: For what happens from here on, the server's own messages included.
+    package func start(connectionCount: Int, logger: Logger) throws(EmbeddedError) {
         precondition(server == nil)
+        self.logger = logger
         let programs = try PostgresPrograms.find(
             chosenFolder: options.programFolder, path: environment["PATH"] ?? "",
             dataVersion: try dataVersion())
@@ -84,6 +86,8 @@ package final class EmbeddedPostgres {
             command: try command([
                 programs.postgres, "-D", folder.dataFolder, "-c",
                 "config_file=\(folder.settingsFile)",
+                // From the first message on: time and process are in our log.
+                "-c", "log_line_prefix=",
             ]),
             environment: childEnvironment, dataFolder: folder.dataFolder, logger: logger)
         self.server = server
@@ -163,6 +167,10 @@ package final class EmbeddedPostgres {
             socketFolder: folder.socketFolder, dataFolder: folder.dataFolder,
             localFile: folder.localSettingsFile, hasLZ4: probe.ending == .exited(0))
         try FileSystem.replace(folder.settingsFile, with: settings.text, mode: 0o644)
+        if FileSystem.target(folder.localSettingsFile) == nil {
+            try FileSystem.replace(
+                folder.localSettingsFile, with: ServerSettings.localText, mode: 0o644)
+        }
     }
 
     /// A server that an earlier `starling up` left behind, which has the lock no more: killed, and

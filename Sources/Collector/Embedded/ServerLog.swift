@@ -7,7 +7,7 @@ internal import Logging
 ///
 /// Thread: any.
 final class ServerLog: @unchecked Sendable {
-    private static let keptLineCountMax = 20
+    private static let keptLineCountMax = 6
     private static let lineSizeBytesMax = 4_096
 
     private let logger: Logger
@@ -42,8 +42,8 @@ final class ServerLog: @unchecked Sendable {
         let line = String(decoding: partial, as: UTF8.self)
         partial.removeAll(keepingCapacity: true)
         guard !line.isEmpty else { return }
-        kept = kept.suffix(ServerLog.keptLineCountMax - 1) + [line]
         if let own = ServerLog.level(line) { level = own }
+        kept = kept.suffix(ServerLog.keptLineCountMax - 1) + [line]
         logger.log(level: level, "postgres: \(line)")
     }
 

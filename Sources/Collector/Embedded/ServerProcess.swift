@@ -51,7 +51,9 @@ final class ServerProcess: @unchecked Sendable {
     /// after a crash takes as long as it takes.
     func start() throws(EmbeddedError) {
         monitor.withLock {
-            thread = WorkerThread(name: "postgres") { [self] in supervise() }
+            thread = SignalMask.withAllBlocked {
+                WorkerThread(name: "postgres") { [self] in supervise() }
+            }
         }
         let startedNs = Clock.monotonicNs
         var saidSeconds: UInt64 = 0
@@ -160,10 +162,9 @@ final class ServerProcess: @unchecked Sendable {
             return child.wait()
         }
         reader.join()
-        let lines = log.lastLines.map { "\n    \($0)" }.joined()
         return EmbeddedError(
-            .unavailable, "PostgreSQL ended with \(ending)\(lines.isEmpty ? "" : ":")\(lines)\n",
-            remedy: "look at its messages above; log.level=debug shows all of them")
+            .unavailable, "PostgreSQL ended with \(ending)",
+            remedy: "act on its messages; --set log.level=debug shows all of them")
     }
 
     /// After an end: nil if that was all, else the fault to report before the next start.
@@ -174,7 +175,9 @@ final class ServerProcess: @unchecked Sendable {
             } else if hasBeenReady || (isPatient && isFormerServerGoing) {
                 return fault
             } else {
-                phase = .failed(fault)
+                let words = log.lastLines.map { "; \($0)" }.joined()
+                phase = .failed(
+                    EmbeddedError(fault.kind, fault.problem + words, remedy: fault.remedy))
             }
             monitor.broadcast()
             return nil

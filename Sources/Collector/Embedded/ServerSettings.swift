@@ -11,7 +11,7 @@ struct ServerSettings {
     let connectionCount: Int
     let socketFolder: String
     let dataFolder: String
-    /// An absolute path; need not exist.
+    /// An absolute path.
     let localFile: String
     /// Whether this build of PostgreSQL can compress with LZ4.
     let hasLZ4: Bool
@@ -20,6 +20,12 @@ struct ServerSettings {
 
     /// One setting: name, value as in the file, and why it is not PostgreSQL's default.
     private typealias Setting = (name: String, value: String, why: String)
+
+    /// What the file for the operator's own settings says at first.
+    static let localText = """
+        # Your settings for Starling's embedded PostgreSQL. Read last, at each start; not written again.
+
+        """
 
     /// The text of postgresql.conf.
     var text: String {
@@ -39,7 +45,7 @@ struct ServerSettings {
                 text += "\n# \(setting.why)\n\(setting.name) = \(setting.value)\n"
             }
         }
-        return text + "\n# --- Yours ---\n\ninclude_if_exists = \(quoted(localFile))\n"
+        return text + "\n# --- Yours ---\n\ninclude = \(quoted(localFile))\n"
     }
 
     private var whereSettings: [Setting] {
@@ -107,6 +113,7 @@ struct ServerSettings {
                 "Nobody replicates from here; index builds and new tables skip the log."
             ),
             ("max_wal_senders", "0", "Goes with it."),
+            ("max_logical_replication_workers", "0", "As above; it would cost a process."),
             (
                 "wal_compression", hasLZ4 ? "lz4" : "on",
                 "Page images after a checkpoint are most of the log, and shrink to a fraction."
@@ -170,7 +177,6 @@ struct ServerSettings {
         [
             ("log_destination", "'stderr'", "The daemon reads it and puts it into its own log."),
             ("logging_collector", "off", "As above: no second log, no files that grow."),
-            ("log_line_prefix", "''", "As above: time and level are the daemon's."),
             ("log_timezone", "'UTC'", "As the daemon's."),
             ("log_min_messages", "warning", "What needs a person."),
             ("log_checkpoints", "off", "As above."),

@@ -22,7 +22,7 @@ final class StateFolder: Sendable {
     /// Everything that may be in it; anything else means that it is somebody else's folder.
     private static let names: Set<String> = [
         "data", "data.initializing", "run", "lock", "postgresql.conf", "postgresql.conf.new",
-        "postgresql.local.conf", "lost+found",
+        "postgresql.local.conf", "postgresql.local.conf.new", "lost+found",
     ]
 
     /// The folder that is used unless one is named.

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Socket
+
+/// What `starling up` prints when everything runs: where it is, and how to use it.
+package enum Banner {
+    /// - Parameters:
+    ///   - grpc: Where OTLP/gRPC is served; nil if it is off.
+    ///   - psqlCommand: A command line that opens the database.
+    package static func text(grpc: Endpoint?, psqlCommand: String) -> String {
+        var text = "Starling \(Version.text) is ready.\n\n"
+        text += "  OTLP/gRPC   \(grpc?.description ?? "off")\n"
+        text += "  database    \(psqlCommand)\n"
+        if let grpc {
+            text += "\nTo point an SDK at it:\n\n"
+            text += "  export OTEL_EXPORTER_OTLP_ENDPOINT=\(target(grpc))\n"
+            text += "  export OTEL_EXPORTER_OTLP_PROTOCOL=grpc\n"
+        }
+        return text
+    }
+
+    /// As a client on this machine writes it: an address for every interface is none to connect to.
+    private static func target(_ endpoint: Endpoint) -> String {
+        switch endpoint {
+        case .tcp(host: "0.0.0.0", let port): "http://127.0.0.1:\(port)"
+        case .tcp(host: "::", let port): "http://[::1]:\(port)"
+        case .tcp: "http://\(endpoint)"
+        case .unix(let path): "unix://\(path)"
+        }
+    }
+}

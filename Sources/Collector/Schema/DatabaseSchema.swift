@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+internal import Postgres
+
+/// The schema of the configured database: whether it is what this version needs, and making it so.
+///
+/// Thread: any. Blocks on the database.
+package struct DatabaseSchema {
+    /// One migration.
+    package struct Step: Sendable, Equatable {
+        /// The name of its file, for example `0002_dimensions.sql`.
+        package let name: String
+
+        init(_ migration: Migration) { name = migration.fileName }
+    }
+
+    /// What a look at the database shows.
+    package struct Status: Sendable {
+        /// For example `15.20`.
+        package let serverVersion: String
+        /// What `migrate` would apply, in order.
+        package let pending: [Step]
+    }
+
+    private let settings: DatabaseSettings
+    private let runner = MigrationRunner()
+
+    /// How long a look may take.
+    private static let statusTimeoutMs = 30_000
+    /// How long migrations may take, with waiting for other runners of them.
+    private static let migrationTimeoutMs = 24 * 3_600_000
+
+    package init(_ configuration: Configuration) { settings = DatabaseSettings(configuration) }
+
+    /// Connects and looks. Changes nothing.
+    package func status() throws(DaemonError) -> Status {
+        let deadlineNs = Deadline.inMs(DatabaseSchema.statusTimeoutMs)
+        do throws(MigrationError) {
+            var connection = try connect()
+            let pending = try runner.pending(on: &connection, deadlineNs: deadlineNs)
+            return Status(
+                serverVersion: DatabaseSchema.text(serverVersion: connection.serverVersion),
+                pending: pending.map(Step.init))
+        } catch {
+            throw DaemonError(error, settings)
+        }
+    }
+
+    /// Applies what is pending, each migration in a transaction of its own, and returns it.
+    ///
+    /// `applied` is told after each, with the time it took. After an error those before it stay.
+    @discardableResult
+    package func migrate(
+        applied: (Step, _ durationMs: Int64) -> Void
+    ) throws(DaemonError) -> [Step] {
+        let deadlineNs = Deadline.inMs(DatabaseSchema.migrationTimeoutMs)
+        do throws(MigrationError) {
+            var connection = try connect()
+            let done = try runner.run(on: &connection, deadlineNs: deadlineNs) {
+                applied(Step($0), $1)
+            }
+            return done.map(Step.init)
+        } catch {
+            throw DaemonError(error, settings)
+        }
+    }
+
+    private func connect() throws(MigrationError) -> PGConnection {
+        do throws(DatabaseError) {
+            return try PGConnection.connect(settings, stop: StopSignal())
+        } catch {
+            throw .database(error)
+        }
+    }
+
+    /// `15.20` of libpq's 150020.
+    static func text(serverVersion: Int) -> String {
+        "\(serverVersion / 10_000).\(serverVersion % 10_000)"
+    }
+}
+
+extension DaemonError {
+    init(_ error: MigrationError, _ settings: DatabaseSettings) {
+        switch error {
+        case .database(let error): self.init(error, settings)
+        case .failed(_, _, let fault) where fault.disposition == .reconnect:
+            self.init(
+                .databaseUnreachable,
+                "\(error); the migration left nothing behind, run `starling migrate` again")
+        case .failed:
+            self.init(.failed, "\(error); the migration left nothing behind")
+        case .changed:
+            self.init(
+                .schemaNotCurrent,
+                "\(error); use the version of starling that applied it, or restore the file")
+        case .gap:
+            self.init(.schemaNotCurrent, "\(error); restore schema_migrations from a backup")
+        case .databaseIsNewer, .unsuitableServer:
+            self.init(.schemaNotCurrent, "\(error)")
+        }
+    }
+}

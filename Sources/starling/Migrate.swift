@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+internal import Collector
+
+/// `starling migrate`: brings the database to the schema of this version.
+struct Migrate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Bring the database to the schema of this version.",
+        discussion: """
+            Each migration is one transaction; what was applied is recorded in schema_migrations and \
+            not applied again. Several at a time wait for one another. There is no way back: make a \
+            backup first.
+
+            Prints one line per migration on standard output. With --check changes nothing, and exits \
+            with 2 if some are pending.
+
+            Examples:
+              starling migrate --set database.url=postgresql://localhost/starling
+              starling migrate --check && systemctl restart starling
+            """)
+
+    static let pendingExitCode: Int32 = 2
+
+    @OptionGroup var options: ConfigurationOptions
+
+    @Flag(help: "Only print what is pending; exit with 2 if anything is.")
+    var check = false
+
+    func run() throws {
+        let loaded = try options.sources(isDatabaseRequired: true).load()
+        let schema = DatabaseSchema(loaded.configuration)
+        guard check else {
+            let applied = try schema.migrate { print("\($0.name) in \($1) ms") }
+            if applied.isEmpty { StandardError.write("The schema is current.\n") }
+            return
+        }
+        let pending = try schema.status().pending
+        for step in pending { print(step.name) }
+        if pending.isEmpty {
+            StandardError.write("The schema is current.\n")
+        } else {
+            throw ExitCode(Migrate.pendingExitCode)
+        }
+    }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Collector
+internal import Logging
+internal import Socket
+
+/// What `serve` and `up` have in common: configuration, log, service manager, and the daemon on them.
+///
+/// Thread: the main thread.
+final class Service {
+    let logger: Logger
+    private(set) var configuration: Configuration
+    private let sources: ConfigurationSources
+    private let sink: LogSink
+    private let serviceManager: ServiceManager
+
+    /// Reads the configuration; nothing is started yet.
+    init(sources: ConfigurationSources) throws(ConfigurationError) {
+        self.sources = sources
+        configuration = try sources.load().configuration
+        serviceManager = ServiceManager.ofThisProcess()
+        sink = LogSink(configuration.log, environment: sources.environment)
+        logger = sink.logger()
+        for note in configuration.notes { logger.warning("\(note)") }
+    }
+
+    /// Runs the daemon until it is told to end. `started` hears where OTLP/gRPC is served.
+    func run(started: (Endpoint?) -> Void) throws(DaemonError) {
+        let daemon = Daemon(configuration, logger: logger, serviceManager: serviceManager)
+        try daemon.serve(started: started, reload: reload)
+    }
+
+    /// Takes over what may change while running. A configuration with mistakes changes nothing.
+    private func reload() {
+        do {
+            let (adopted, changes) = configuration.adopting(try sources.load().configuration)
+            configuration = adopted
+            sink.adopt(adopted.log)
+            for change in changes { logger.notice("\(Service.text(change))") }
+            logger.notice("the configuration was read again: \(changes.count) changes")
+        } catch {
+            logger.error("the configuration stays as it was: \(error)")
+        }
+    }
+
+    private static func text(_ change: Configuration.Change) -> String {
+        let values = "\(change.key): \"\(change.oldText)\" → \"\(change.newText)\""
+        return change.isAdopted ? values : "\(values) takes a restart"
+    }
+}
