@@ -45,7 +45,8 @@ package struct CopyBatch: ~Copyable {
         context: EmissionContext
     ) -> RowTally? {
         for index in tables.indices { tables[index].beginExport() }
-        if let tally = builder.emitRows(of: export, at: exportIndex, context: context, into: &self) {
+        if let tally = builder.emitRows(of: export, at: exportIndex, context: context, into: &self)
+        {
             return tally
         }
         for index in tables.indices { tables[index].dropExport() }
@@ -83,7 +84,9 @@ extension CopyBatch: RowSink {
         tables[FactTable.histogramPoints.rawValue].append(row, itemOrdinal: itemOrdinal)
     }
 
-    package mutating func append(_ row: borrowing ExponentialHistogramPointRow, itemOrdinal: Int) -> Bool {
+    package mutating func append(
+        _ row: borrowing ExponentialHistogramPointRow, itemOrdinal: Int
+    ) -> Bool {
         tables[FactTable.expHistogramPoints.rawValue].append(row, itemOrdinal: itemOrdinal)
     }
 

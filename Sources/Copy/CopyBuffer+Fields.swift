@@ -3,8 +3,8 @@ internal import Base
 internal import Decode
 internal import Rows
 
-// Fields of a row: a 32-bit length, -1 for NULL, then the value as the type's receive function reads it.
-// Source: PostgreSQL 15, documentation of COPY, "Binary Format".
+// Fields of a row: a 32-bit length, -1 for NULL, then the value as the type's receive function
+// reads it. Source: PostgreSQL 15, documentation of COPY, "Binary Format".
 extension CopyBuffer {
     /// Length of the length of a field.
     static let lengthSizeBytes = 4
@@ -92,10 +92,13 @@ extension CopyBuffer {
         return offset
     }
 
-    /// Ends the jsonb field whose length is at `offset`; false past 1 GiB, which PostgreSQL never takes.
+    /// Ends the jsonb field whose length is at `offset`; false past 1 GiB, which PostgreSQL never
+    /// takes.
     @inline(__always)
     mutating func endJSONField(at offset: Int) -> Bool {
-        guard let sizeBytes = Int32(exactly: count - offset - CopyBuffer.lengthSizeBytes) else { return false }
+        guard let sizeBytes = Int32(exactly: count - offset - CopyBuffer.lengthSizeBytes) else {
+            return false
+        }
         patchBigEndian(sizeBytes, at: offset)
         return true
     }
@@ -103,13 +106,15 @@ extension CopyBuffer {
     /// An attributes object, NULL where there are no attributes.
     mutating func appendJSONField(attributes: MessageList<KeyValueView>) -> Bool {
         guard !attributes.isEmpty else { return appendNull() }
-        guard let offset = beginJSONField(), appendJSON(attributes: attributes) else { return false }
+        guard let offset = beginJSONField(), appendJSON(attributes: attributes) else {
+            return false
+        }
         return endJSONField(at: offset)
     }
 }
 
-// Arrays: dimensions, whether there are NULLs, element type; length and lower bound of the dimension;
-// then the elements as fields.
+// Arrays: dimensions, whether there are NULLs, element type; length and lower bound of the
+// dimension; then the elements as fields.
 extension CopyBuffer {
     private enum TypeOID {
         static let int8: Int32 = 20
@@ -121,7 +126,9 @@ extension CopyBuffer {
     /// bigint[], NULL where it is empty; uint64 as bit patterns.
     mutating func appendField(_ numbers: ScalarList<UInt64>?) -> Bool {
         guard let numbers, !numbers.isEmpty else { return appendNull() }
-        guard appendArrayHeader(elementOID: TypeOID.int8, elementCount: numbers.count) else { return false }
+        guard appendArrayHeader(elementOID: TypeOID.int8, elementCount: numbers.count) else {
+            return false
+        }
         for number in numbers { putField(number) }
         return true
     }
@@ -131,14 +138,17 @@ extension CopyBuffer {
         _ quantiles: MessageList<QuantileValueView>, member: (QuantileValueView) -> Double
     ) -> Bool {
         guard !quantiles.isEmpty else { return appendNull() }
-        guard appendArrayHeader(elementOID: TypeOID.float8, elementCount: quantiles.count) else { return false }
+        guard appendArrayHeader(elementOID: TypeOID.float8, elementCount: quantiles.count) else {
+            return false
+        }
         for quantile in quantiles { putField(member(quantile)) }
         return true
     }
 
     /// Starts an array of 8-byte elements, and reserves room for all of them.
     private mutating func appendArrayHeader(elementOID: Int32, elementCount: Int) -> Bool {
-        let sizeBytes = CopyBuffer.arrayHeaderSizeBytes + elementCount * CopyBuffer.fieldSizeBytesMax
+        let sizeBytes =
+            CopyBuffer.arrayHeaderSizeBytes + elementCount * CopyBuffer.fieldSizeBytesMax
         guard reserve(CopyBuffer.lengthSizeBytes + sizeBytes) else { return false }
         putBigEndian(Int32(sizeBytes))
         putBigEndian(1 as Int32)

@@ -3,10 +3,11 @@ package import Base
 
 /// A growing run of bytes in PostgreSQL's binary COPY format, charged to the memory budget.
 ///
-/// Room is reserved before it is written: `reserve` can fail, which is an operating condition, and what
-/// is written after it cannot. Everything named `put…` requires room that was reserved; everything named
-/// `append…` reserves it, and returns false, leaving half a row at most, when the budget is spent.
-/// Ownership: sole owner. Thread: confined to one. Reused from batch to batch without allocating.
+/// Room is reserved before it is written: `reserve` can fail, which is an operating condition, and
+/// what is written after it cannot. Everything named `put…` requires room that was reserved;
+/// everything named `append…` reserves it, and returns false, leaving half a row at most, when the
+/// budget is spent. Ownership: sole owner. Thread: confined to one. Reused from batch to batch
+/// without allocating.
 @safe
 package struct CopyBuffer: ~Copyable {
     /// The least that is taken from the budget at once.
@@ -62,14 +63,15 @@ package struct CopyBuffer: ~Copyable {
         capacityBytes = 0
     }
 
-    /// Doubles, within the steps above; where the budget has not that much, takes what is needed. Both
-    /// blocks are charged while both exist.
+    /// Doubles, within the steps above; where the budget has not that much, takes what is needed.
+    /// Both blocks are charged while both exist.
     @inline(never)
     private mutating func grow(_ sizeBytes: Int) -> Bool {
         precondition(sizeBytes >= 0)
         guard sizeBytes <= CopyBuffer.sizeBytesMax - count else { return false }
         let neededBytes = count + sizeBytes
-        let step = min(max(capacityBytes, CopyBuffer.growthSizeBytesMin), CopyBuffer.growthSizeBytesMax)
+        let step = min(
+            max(capacityBytes, CopyBuffer.growthSizeBytesMin), CopyBuffer.growthSizeBytesMax)
         let wantedBytes = min(max(neededBytes, capacityBytes + step), CopyBuffer.sizeBytesMax)
         return reallocate(capacityBytes: wantedBytes) || reallocate(capacityBytes: neededBytes)
     }

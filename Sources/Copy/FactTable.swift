@@ -39,15 +39,18 @@ package enum FactTable: Int, CaseIterable, Sendable {
     }
 
     private static let spanColumns = [
-        "start_time_unix_nano", "end_time_unix_nano", "span_id", "parent_span_id", "resource_id", "scope_id",
+        "start_time_unix_nano", "end_time_unix_nano", "span_id", "parent_span_id", "resource_id",
+        "scope_id",
         "operation_id", "kind_id", "flags", "status_code_id", "dropped_attributes_count",
-        "dropped_events_count", "dropped_links_count", "trace_id", "name", "trace_state", "status_message",
+        "dropped_events_count", "dropped_links_count", "trace_id", "name", "trace_state",
+        "status_message",
         "attributes", "events", "links",
     ]
 
     private static let logColumns = [
         "time_unix_nano", "observed_time_unix_nano", "log_id", "span_id", "resource_id", "scope_id",
-        "severity_number", "flags", "dropped_attributes_count", "body_type_id", "time_is_substituted",
+        "severity_number", "flags", "dropped_attributes_count", "body_type_id",
+        "time_is_substituted",
         "trace_id", "severity_text", "event_name", "body_text", "body", "attributes",
     ]
 
@@ -57,12 +60,16 @@ package enum FactTable: Int, CaseIterable, Sendable {
         pointColumns + ["value_int", "value_double", "flags", "exemplars"]
 
     private static let histogramPointColumns =
-        pointColumns + ["count", "sum", "min", "max", "bounds_id", "flags", "bucket_counts", "exemplars"]
+        pointColumns + [
+            "count", "sum", "min", "max", "bounds_id", "flags", "bucket_counts", "exemplars",
+        ]
 
     private static let expHistogramPointColumns =
         pointColumns + [
-            "count", "sum", "min", "max", "zero_count", "zero_threshold", "scale", "positive_offset",
-            "negative_offset", "flags", "positive_bucket_counts", "negative_bucket_counts", "exemplars",
+            "count", "sum", "min", "max", "zero_count", "zero_threshold", "scale",
+            "positive_offset",
+            "negative_offset", "flags", "positive_bucket_counts", "negative_bucket_counts",
+            "exemplars",
         ]
 
     private static let summaryPointColumns =

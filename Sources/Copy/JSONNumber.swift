@@ -70,8 +70,9 @@ extension CopyBuffer {
     }
 }
 
-// Doubles. A number with a fraction part is a double and one without is an integer: that is how a value
-// read back is told to be what it was. What a JSON number cannot say so, stands in {"$double":"…"}.
+// Doubles. A number with a fraction part is a double and one without is an integer: that is how a
+// value read back is told to be what it was. What a JSON number cannot say so, stands in
+// {"$double":"…"}.
 extension CopyBuffer {
     /// A value between these needs no more than 23 characters in positional notation.
     private static let positionalMin = 1e-6
@@ -103,7 +104,9 @@ extension CopyBuffer {
     /// Shortest digits that read back as `value`, with a point and without an exponent.
     private mutating func putPositional(_ value: Double) {
         let text = DoubleText(value)
-        guard let exponentOffset = text.exponentOffset else { return putText(text, range: 0..<text.count) }
+        guard let exponentOffset = text.exponentOffset else {
+            return putText(text, range: 0..<text.count)
+        }
         var offset = 0
         if text[0] == UInt8(ascii: "-") {
             put(UInt8(ascii: "-"))
@@ -148,8 +151,8 @@ extension CopyBuffer {
     }
 }
 
-/// What `Double.description` says, without a String: the standard library writes the shortest digits that
-/// read back as the same value.
+/// What `Double.description` says, without a String: the standard library writes the shortest
+/// digits that read back as the same value.
 private struct DoubleText: TextOutputStream {
     /// Longest text is -2.2250738585072014e-308.
     private static let sizeBytesMax = 32
@@ -177,7 +180,9 @@ private struct DoubleText: TextOutputStream {
     /// The signed integer that follows `offset` up to the end.
     func integer(after offset: Int) -> Int {
         var value = 0
-        for position in offset + 2..<count { value = value * 10 + Int(bytes[position] - UInt8(ascii: "0")) }
+        for position in offset + 2..<count {
+            value = value * 10 + Int(bytes[position] - UInt8(ascii: "0"))
+        }
         return bytes[offset + 1] == UInt8(ascii: "-") ? -value : value
     }
 
@@ -185,10 +190,11 @@ private struct DoubleText: TextOutputStream {
         for byte in string.utf8 { append(byte) }
     }
 
-    /// The standard library hands the digits of a double here, before it would make a String of them. It
-    /// is a requirement with a default: should it go away, `write(_:)` takes its place and allocates.
+    /// The standard library hands the digits of a double here, before it would make a String of
+    /// them. It is a requirement with a default: should it go away, `write(_:)` takes its place and
+    /// allocates.
     mutating func _writeASCII(_ buffer: UnsafeBufferPointer<UInt8>) {
-        for unsafe byte in unsafe buffer { append(byte) }
+        for offset in buffer.indices { append(unsafe buffer[offset]) }
     }
 
     private mutating func append(_ byte: UInt8) {

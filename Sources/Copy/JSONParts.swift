@@ -2,8 +2,8 @@
 internal import Base
 package import Decode
 
-// Lists of messages that are stored as jsonb arrays of objects. Members with the default value of their
-// field (0, empty) are left out.
+// Lists of messages that are stored as jsonb arrays of objects. Members with the default value of
+// their field (0, empty) are left out.
 
 /// Writes the members of one object, with commas where they belong.
 private struct JSONMembers {
@@ -18,7 +18,9 @@ private struct JSONMembers {
         return true
     }
 
-    mutating func append(_ literal: StaticString, _ value: UInt64, to buffer: inout CopyBuffer) -> Bool {
+    mutating func append(
+        _ literal: StaticString, _ value: UInt64, to buffer: inout CopyBuffer
+    ) -> Bool {
         value == 0 || appendName(literal, to: &buffer) && buffer.appendJSON(value)
     }
 
@@ -28,17 +30,22 @@ private struct JSONMembers {
         text.isEmpty || appendName(literal, to: &buffer) && buffer.appendJSON(string: text)
     }
 
-    mutating func append(_ literal: StaticString, hex: ByteSlice, to buffer: inout CopyBuffer) -> Bool {
+    mutating func append(
+        _ literal: StaticString, hex: ByteSlice, to buffer: inout CopyBuffer
+    ) -> Bool {
         hex.isEmpty || appendName(literal, to: &buffer) && buffer.appendJSON(hex: hex)
     }
 
     mutating func append(
         _ literal: StaticString, attributes: MessageList<KeyValueView>, to buffer: inout CopyBuffer
     ) -> Bool {
-        attributes.isEmpty || appendName(literal, to: &buffer) && buffer.appendJSON(attributes: attributes)
+        attributes.isEmpty
+            || appendName(literal, to: &buffer) && buffer.appendJSON(attributes: attributes)
     }
 
-    func end(in buffer: inout CopyBuffer) -> Bool { buffer.appendJSON(literal: isEmpty ? "{}" : "}") }
+    func end(in buffer: inout CopyBuffer) -> Bool {
+        buffer.appendJSON(literal: isEmpty ? "{}" : "}")
+    }
 }
 
 extension CopyBuffer {
@@ -47,7 +54,9 @@ extension CopyBuffer {
         _ list: MessageList<Element>, element: (Element, inout CopyBuffer) -> Bool
     ) -> Bool {
         guard !list.isEmpty else { return appendNull() }
-        guard let offset = beginJSONField(), appendJSON(list, element: element) else { return false }
+        guard let offset = beginJSONField(), appendJSON(list, element: element) else {
+            return false
+        }
         return endJSONField(at: offset)
     }
 
@@ -72,7 +81,8 @@ extension CopyBuffer {
                 && members.append("\"name\":", text: event.name, to: &buffer)
                 && members.append("\"attributes\":", attributes: event.attributes, to: &buffer)
                 && members.append(
-                    "\"dropped_attributes_count\":", UInt64(event.droppedAttributesCount), to: &buffer)
+                    "\"dropped_attributes_count\":", UInt64(event.droppedAttributesCount),
+                    to: &buffer)
                 && members.end(in: &buffer)
         }
     }
@@ -85,7 +95,8 @@ extension CopyBuffer {
                 && members.append("\"trace_state\":", text: link.traceState, to: &buffer)
                 && members.append("\"attributes\":", attributes: link.attributes, to: &buffer)
                 && members.append(
-                    "\"dropped_attributes_count\":", UInt64(link.droppedAttributesCount), to: &buffer)
+                    "\"dropped_attributes_count\":", UInt64(link.droppedAttributesCount),
+                    to: &buffer)
                 && members.append("\"flags\":", UInt64(link.flags), to: &buffer)
                 && members.end(in: &buffer)
         }
@@ -102,17 +113,20 @@ extension CopyBuffer {
             case .none:
                 break
             case .int(let value):
-                guard members.appendName("\"value_int\":", to: &buffer), buffer.appendJSON(value) else {
+                guard members.appendName("\"value_int\":", to: &buffer), buffer.appendJSON(value)
+                else {
                     return false
                 }
             case .double(let value):
-                guard members.appendName("\"value_double\":", to: &buffer), buffer.appendJSON(value) else {
+                guard members.appendName("\"value_double\":", to: &buffer), buffer.appendJSON(value)
+                else {
                     return false
                 }
             }
             return members.append("\"trace_id\":", hex: exemplar.traceID, to: &buffer)
                 && members.append("\"span_id\":", hex: exemplar.spanID, to: &buffer)
-                && members.append("\"attributes\":", attributes: exemplar.filteredAttributes, to: &buffer)
+                && members.append(
+                    "\"attributes\":", attributes: exemplar.filteredAttributes, to: &buffer)
                 && members.end(in: &buffer)
         }
     }

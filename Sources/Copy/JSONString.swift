@@ -5,7 +5,8 @@ internal import Base
 extension CopyBuffer {
     /// The most bytes that one byte becomes: \u00XX.
     private static let escapeSizeBytes = 6
-    /// Text is converted in pieces of this size, so that room for the worst case is no multiple of it.
+    /// Text is converted in pieces of this size, so that room for the worst case is no multiple of
+    /// it.
     private static let pieceSizeBytes = 4_096
     /// Whole words are stored, and the last one may reach that far past what counts.
     static let wordSlackBytes = 8
@@ -14,7 +15,8 @@ extension CopyBuffer {
     @inline(__always)
     mutating func appendJSON(string text: ByteSlice) -> Bool {
         if text.count <= CopyBuffer.pieceSizeBytes {
-            guard reserve(text.count * CopyBuffer.escapeSizeBytes + 2 + CopyBuffer.wordSlackBytes) else {
+            guard reserve(text.count * CopyBuffer.escapeSizeBytes + 2 + CopyBuffer.wordSlackBytes)
+            else {
                 return false
             }
             put(UInt8(ascii: "\""))
@@ -32,7 +34,8 @@ extension CopyBuffer {
         var offset = 0
         while offset < text.count {
             let sizeBytes = min(text.count - offset, CopyBuffer.pieceSizeBytes)
-            guard reserve(sizeBytes * CopyBuffer.escapeSizeBytes + 1 + CopyBuffer.wordSlackBytes) else {
+            guard reserve(sizeBytes * CopyBuffer.escapeSizeBytes + 1 + CopyBuffer.wordSlackBytes)
+            else {
                 return false
             }
             putEscaped(text.slice(offset: offset, count: sizeBytes))
@@ -48,7 +51,8 @@ extension CopyBuffer {
         guard let source = unsafe text.base else { return }
         var offset = 0
         while offset + 8 <= text.count {
-            let word = unsafe source.loadUnaligned(fromByteOffset: offset, as: UInt64.self).littleEndian
+            let word = unsafe source.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+                .littleEndian
             let special = CopyBuffer.specialBytes(in: word)
             if special == 0 {
                 putWord(word, sizeBytes: 8)
@@ -80,7 +84,8 @@ extension CopyBuffer {
         // Here the rest is the whole text.
         if sizeBytes >= 4 {
             let low = unsafe source.loadUnaligned(as: UInt32.self).littleEndian
-            let high = unsafe source.loadUnaligned(fromByteOffset: sizeBytes - 4, as: UInt32.self).littleEndian
+            let high = unsafe source.loadUnaligned(fromByteOffset: sizeBytes - 4, as: UInt32.self)
+                .littleEndian
             return UInt64(low) | UInt64(high) << UInt64((sizeBytes - 4) * 8)
         }
         let first = unsafe UInt64(source.load(as: UInt8.self))
@@ -89,8 +94,8 @@ extension CopyBuffer {
         return first | middle << UInt64(sizeBytes / 2 * 8) | last << UInt64((sizeBytes - 1) * 8)
     }
 
-    /// Marks (with their highest bit) bytes below 0x20, quotes and backslashes. Bytes above the lowest
-    /// marked one may be marked wrongly, because subtraction borrows.
+    /// Marks (with their highest bit) bytes below 0x20, quotes and backslashes. Bytes above the
+    /// lowest marked one may be marked wrongly, because subtraction borrows.
     @inline(__always)
     private static func specialBytes(in word: UInt64) -> UInt64 {
         let ones: UInt64 = 0x0101_0101_0101_0101
@@ -170,7 +175,8 @@ extension CopyBuffer {
         var offset = 0
         while offset + 3 <= bytes.count {
             let group =
-                UInt32(bytes[offset]) << 16 | UInt32(bytes[offset + 1]) << 8 | UInt32(bytes[offset + 2])
+                UInt32(bytes[offset]) << 16 | UInt32(bytes[offset + 1]) << 8
+                | UInt32(bytes[offset + 2])
             putBase64(group, digitCount: 4)
             offset += 3
         }
@@ -190,7 +196,8 @@ extension CopyBuffer {
 
     /// The first digits of a group of 24 bits.
     private mutating func putBase64(_ group: UInt32, digitCount: Int) {
-        let digits: StaticString = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        let digits: StaticString =
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
         for index in 0..<digitCount {
             let sextet = group >> UInt32(18 - index * 6) & 63
             unsafe put(digits.utf8Start[Int(sextet)])

@@ -4,10 +4,11 @@ package import Decode
 
 // OTLP values as JSON text for jsonb, so that each reads back as exactly what it was.
 //
-// Strings, booleans and integers are themselves, doubles always have a fraction part, arrays and lists of
-// pairs are arrays and objects, an empty value is null. What JSON has no form for is an object with one
-// member whose name begins with "$": {"$bytes":base64}, {"$double":text}; a list of pairs that looks like
-// one is wrapped in {"$kvlist":{…}}. Of members with the same name jsonb keeps the last.
+// Strings, booleans and integers are themselves, doubles always have a fraction part, arrays and
+// lists of pairs are arrays and objects, an empty value is null. What JSON has no form for is an
+// object with one member whose name begins with "$": {"$bytes":base64}, {"$double":text}; a list of
+// pairs that looks like one is wrapped in {"$kvlist":{…}}. Of members with the same name jsonb
+// keeps the last.
 //
 // All of these write text only, without the length and version that a jsonb field begins with.
 extension CopyBuffer {
@@ -17,7 +18,9 @@ extension CopyBuffer {
     }
 
     /// As above, for attributes that were picked out.
-    package mutating func appendJSON(attributes: [KeyValueView]) -> Bool { appendJSON(object: attributes) }
+    package mutating func appendJSON(attributes: [KeyValueView]) -> Bool {
+        appendJSON(object: attributes)
+    }
 
     /// One value. Recurses as deep as values nest, which the pre-scan bounds.
     package mutating func appendJSON(value: AnyValueView?) -> Bool {
@@ -25,11 +28,13 @@ extension CopyBuffer {
         switch value.kind {
         case .string(let text): return appendJSON(string: text)
         case .int(let number): return appendJSON(number)
-        case .bool(let flag): return flag ? appendJSON(literal: "true") : appendJSON(literal: "false")
+        case .bool(let flag):
+            return flag ? appendJSON(literal: "true") : appendJSON(literal: "false")
         case .double(let number): return appendJSON(number)
         case .none: return appendJSON(literal: "null")
         case .bytes(let bytes):
-            return appendJSON(literal: "{\"$bytes\":") && appendJSON(base64: bytes) && appendJSON(literal: "}")
+            return appendJSON(literal: "{\"$bytes\":") && appendJSON(base64: bytes)
+                && appendJSON(literal: "}")
         case .array(let members): return appendJSON(array: members)
         case .kvlist(let members): return appendJSON(pairs: members)
         }
@@ -74,8 +79,8 @@ extension CopyBuffer {
             && appendJSON(literal: "}")
     }
 
-    /// Whether the object would have exactly one member, and its name begins with "$". Members with the
-    /// same name are one.
+    /// Whether the object would have exactly one member, and its name begins with "$". Members with
+    /// the same name are one.
     private static func looksReserved(_ members: MessageList<KeyValueView>) -> Bool {
         guard let first = members.first?.key, !first.isEmpty, first[0] == UInt8(ascii: "$") else {
             return false

@@ -51,7 +51,9 @@ extension CopyBuffer {
             // What `body_type_id` says already.
             return appendNull() && appendNull()
         case .bool, .int, .double, .array, .kvlist, .bytes:
-            guard appendNull(), let offset = beginJSONField(), appendJSON(value: body) else { return false }
+            guard appendNull(), let offset = beginJSONField(), appendJSON(value: body) else {
+                return false
+            }
             return endJSONField(at: offset)
         }
     }

@@ -24,8 +24,8 @@ package enum PartitionInterval: String, CaseIterable, Sendable {
         self == .sevenDays ? 4 * 24 * PartitionInterval.hourNs : 0
     }
 
-    /// Start of the partition that takes `unixNs`: UTC hours, days or Mondays. The partition reaches to
-    /// `lengthNs` after it, exclusively. Both are nanoseconds since 1970.
+    /// Start of the partition that takes `unixNs`: UTC hours, days or Mondays. The partition
+    /// reaches to `lengthNs` after it, exclusively. Both are nanoseconds since 1970.
     package func start(of unixNs: Int64) -> Int64 {
         let (sinceOrigin, overflow) = unixNs.subtractingReportingOverflow(originNs)
         precondition(!overflow, "long before the Big Bang")

@@ -38,12 +38,12 @@ package struct TableBatch: ~Copyable {
     package var rowCount: Int { marks.count }
     package var isEmpty: Bool { marks.count == 0 }
 
-    /// Starts of the partitions that the rows go into, nanoseconds since 1970, ascending. Rows that were
-    /// taken out again may have left theirs.
+    /// Starts of the partitions that the rows go into, nanoseconds since 1970, ascending. Rows that
+    /// were taken out again may have left theirs.
     package var partitionStartsUnixNs: [Int64] { partitions.startsUnixNs }
 
-    /// Everything that the COPY statement reads: header, rows, trailer. After sealing; valid until the
-    /// batch changes.
+    /// Everything that the COPY statement reads: header, rows, trailer. After sealing; valid until
+    /// the batch changes.
     package var bytes: ByteSlice {
         precondition(isSealed)
         return buffer.bytes
@@ -99,10 +99,12 @@ package struct TableBatch: ~Copyable {
         marks.truncate(count: rowCount)
     }
 
-    /// Ends the row that stands at the end of the buffer from `startOffset` on; false, with the row taken
-    /// out, past the budget or when it was not encoded.
+    /// Ends the row that stands at the end of the buffer from `startOffset` on; false, with the row
+    /// taken out, past the budget or when it was not encoded.
     @inline(__always)
-    mutating func endRow(from startOffset: Int, isEncoded: Bool, timeUnixNs: Int64, itemOrdinal: Int) -> Bool {
+    mutating func endRow(
+        from startOffset: Int, isEncoded: Bool, timeUnixNs: Int64, itemOrdinal: Int
+    ) -> Bool {
         let mark = RowMark(
             endOffset: UInt32(truncatingIfNeeded: buffer.count),
             itemOrdinal: UInt32(truncatingIfNeeded: itemOrdinal))

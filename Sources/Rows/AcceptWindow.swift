@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The times that are stored: rows outside would need partitions that retention drops at once, or that
-/// nobody will ever look for.
+/// The times that are stored: rows outside would need partitions that retention drops at once, or
+/// that nobody will ever look for.
 package struct AcceptWindow: Sendable, Equatable {
     /// Nanoseconds since 1970, inclusive.
     package let minUnixNs: UInt64

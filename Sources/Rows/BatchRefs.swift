@@ -12,8 +12,8 @@ enum ResolveStop: Error {
 /// The dimensions of everything in a batch, in wire order and by level.
 ///
 /// They stand here rather than in the caches alone, because a batch may name more dimensions than a
-/// cache holds, and because a row then costs one look-up and not two. Faulty parts have a place, too, so
-/// that start of the export + ordinal is an index. Memory: charged to the budget.
+/// cache holds, and because a row then costs one look-up and not two. Faulty parts have a place,
+/// too, so that start of the export + ordinal is an index. Memory: charged to the budget.
 struct BatchRefs: ~Copyable {
     /// Memory that each level keeps from one batch to the next.
     private static let keptSizeBytes = 256 << 10
@@ -92,7 +92,8 @@ struct BatchRefs: ~Copyable {
 
     /// Where export `exportIndex` begins, beginning it when it is the next one.
     mutating func start(exportIndex: Int) -> Start {
-        precondition(exportIndex >= 0 && exportIndex <= starts.count, "exports are resolved in order")
+        precondition(
+            exportIndex >= 0 && exportIndex <= starts.count, "exports are resolved in order")
         if exportIndex == starts.count {
             starts.append(
                 Start(

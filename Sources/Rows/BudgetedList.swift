@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Base
 
-/// A growing list of plain values whose memory is charged to the budget, reused from batch to batch.
+/// A growing list of plain values whose memory is charged to the budget, reused from batch to
+/// batch.
 ///
 /// Ownership: sole owner. Thread: confined to one. Failure: `append` returns false past the budget.
+///
+/// Inlinable, because a generic type is not specialised in other modules otherwise.
 @safe
+@usableFromInline
 package struct BudgetedList<Element: BitwiseCopyable>: ~Copyable {
     private static var growthSizeBytes: Int { 4 << 10 }
 
     private let budget: MemoryBudget
-    private var storage: UnsafeMutableBufferPointer<Element>
-    package private(set) var count = 0
+    @usableFromInline var storage: UnsafeMutableBufferPointer<Element>
+    @usableFromInline package internal(set) var count = 0
 
     package init(budget: MemoryBudget) {
         self.budget = budget
@@ -19,6 +23,7 @@ package struct BudgetedList<Element: BitwiseCopyable>: ~Copyable {
 
     deinit { unsafe BudgetedList.discard(storage, budget: budget) }
 
+    @inlinable
     package subscript(index: Int) -> Element {
         get {
             precondition(index >= 0 && index < count)
@@ -31,6 +36,7 @@ package struct BudgetedList<Element: BitwiseCopyable>: ~Copyable {
     }
 
     /// Adds one value; returns false, changing nothing, past the budget. Amortised O(1).
+    @inlinable
     package mutating func append(_ value: Element) -> Bool {
         if unsafe count == storage.count, !grow() { return false }
         unsafe storage.initializeElement(at: count, to: value)
@@ -53,7 +59,8 @@ package struct BudgetedList<Element: BitwiseCopyable>: ~Copyable {
     }
 
     /// Doubles the capacity. Both blocks are charged while both exist.
-    private mutating func grow() -> Bool {
+    @usableFromInline
+    mutating func grow() -> Bool {
         let stride = MemoryLayout<Element>.stride
         let capacity = unsafe max(storage.count * 2, BudgetedList.growthSizeBytes / stride)
         guard budget.tryReserve(capacity * stride) else { return false }
@@ -64,7 +71,9 @@ package struct BudgetedList<Element: BitwiseCopyable>: ~Copyable {
         return true
     }
 
-    private static func discard(_ storage: UnsafeMutableBufferPointer<Element>, budget: MemoryBudget) {
+    private static func discard(
+        _ storage: UnsafeMutableBufferPointer<Element>, budget: MemoryBudget
+    ) {
         unsafe storage.deallocate()
         budget.release(storage.count * MemoryLayout<Element>.stride)
     }

@@ -27,7 +27,8 @@ extension ByteSlice {
     /// Whether the bytes are those of an ASCII literal.
     func hasSameBytes(as literal: StaticString) -> Bool {
         unsafe hasSameBytes(
-            as: ByteSlice(base: UnsafeRawPointer(literal.utf8Start), count: literal.utf8CodeUnitCount))
+            as: ByteSlice(
+                base: UnsafeRawPointer(literal.utf8Start), count: literal.utf8CodeUnitCount))
     }
 
     /// Whether the bytes come before those of `other`, in the order of memcmp. Not for hot paths.

@@ -3,8 +3,8 @@ internal import Base
 
 /// A hash table from runs of bytes to integers that only grows, up to bounds given at the start.
 ///
-/// Open addressing over entry numbers; entries lie densely in the order of insertion; the bytes of all
-/// keys lie in one slab. No String, no object per key, and no allocation once it has its size.
+/// Open addressing over entry numbers; entries lie densely in the order of insertion; the bytes of
+/// all keys lie in one slab. No String, no object per key, and no allocation once it has its size.
 /// Ownership: owns copies of its keys. Thread: confined to one.
 @safe
 struct ByteKeyTable: ~Copyable {
@@ -21,6 +21,10 @@ struct ByteKeyTable: ~Copyable {
         let keyCount: UInt32
         var value: Int64
     }
+
+    /// Most memory per entry that fits, beside its key: capacities are powers of two.
+    static let entrySizeBytesMax =
+        2 * (MemoryLayout<Entry>.stride + 2 * MemoryLayout<UInt32>.stride)
 
     private static let entryCountMin = 64
     private static let keySizeBytesMin = 4 << 10
@@ -39,7 +43,8 @@ struct ByteKeyTable: ~Copyable {
 
     init(bounds: Bounds) {
         precondition(bounds.entryCountMax > 0 && bounds.keySizeBytesMax > 0)
-        precondition(bounds.entryCountMax < Int(UInt32.max) && bounds.keySizeBytesMax <= Int(UInt32.max))
+        precondition(
+            bounds.entryCountMax < Int(UInt32.max) && bounds.keySizeBytesMax <= Int(UInt32.max))
         self.bounds = bounds
         entryCapacity = ByteKeyTable.entryCountMin
         slotMask = entryCapacity * 2 - 1
@@ -56,7 +61,8 @@ struct ByteKeyTable: ~Copyable {
         unsafe slab.deallocate()
     }
 
-    /// The hash of a key: keyed with a secret of this process, so that clients cannot aim for collisions.
+    /// The hash of a key: keyed with a secret of this process, so that clients cannot aim for
+    /// collisions.
     @inline(__always)
     static func hash(_ key: ByteSlice) -> UInt64 {
         var hasher = Hasher()
@@ -72,7 +78,8 @@ struct ByteKeyTable: ~Copyable {
             if number == 0 { return nil }
             let entry = unsafe entries[number - 1]
             if entry.hash == hash, Int(entry.keyCount) == key.count,
-                unsafe ByteSlice(base: slab + Int(entry.keyOffset), count: key.count).hasSameBytes(as: key)
+                unsafe ByteSlice(base: slab + Int(entry.keyOffset), count: key.count).hasSameBytes(
+                    as: key)
             {
                 return number - 1
             }
@@ -82,11 +89,14 @@ struct ByteKeyTable: ~Copyable {
 
     /// Adds a key that is not there yet; returns false, changing nothing, when a bound is reached.
     mutating func insert(_ key: ByteSlice, hash: UInt64, value: Int64) -> Bool {
-        guard count < bounds.entryCountMax, key.count <= bounds.keySizeBytesMax - keySizeBytes else {
+        guard count < bounds.entryCountMax, key.count <= bounds.keySizeBytesMax - keySizeBytes
+        else {
             return false
         }
         if count == entryCapacity { growEntries() }
-        if key.count > slabCapacityBytes - keySizeBytes { growSlab(neededBytes: keySizeBytes + key.count) }
+        if key.count > slabCapacityBytes - keySizeBytes {
+            growSlab(neededBytes: keySizeBytes + key.count)
+        }
         if let source = unsafe key.base {
             unsafe (slab + keySizeBytes).copyMemory(from: source, byteCount: key.count)
         }
@@ -146,7 +156,7 @@ struct ByteKeyTable: ~Copyable {
     }
 
     private mutating func growSlab(neededBytes: Int) {
-        let capacity = max(neededBytes, slabCapacityBytes * 2)
+        let capacity = min(max(neededBytes, slabCapacityBytes * 2), bounds.keySizeBytesMax)
         let grown = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 8)
         unsafe grown.copyMemory(from: slab, byteCount: keySizeBytes)
         unsafe slab.deallocate()

@@ -3,8 +3,9 @@ internal import Base
 
 /// The exact bytes by which a dimension is looked up, built in a buffer of fixed size.
 ///
-/// A key that does not fit is marked as too long and is not cached: then the hash finds the dimension,
-/// at the price of computing it and asking the database each time. No allocation after `init`.
+/// A key that does not fit is marked as too long and is not cached: then the hash finds the
+/// dimension, at the price of computing it and asking the database each time. No allocation after
+/// `init`.
 @safe
 struct CacheKey: ~Copyable {
     /// Longest key that is cached. Real resources have 1 to 3 KiB.

@@ -2,8 +2,9 @@
 internal import Base
 internal import Decode
 
-/// The bytes over which dimensions are hashed. Several daemons write into one database and must agree on
-/// them, so this layout is part of the stored format: changing it means a new version in the tags.
+/// The bytes over which dimensions are hashed. Several daemons write into one database and must
+/// agree on them, so this layout is part of the stored format: changing it means a new version in
+/// the tags.
 ///
 ///     counted(b)  = u32 length, then the bytes b
 ///     list(x)     = u32 count, then each x
@@ -11,9 +12,11 @@ internal import Decode
 ///                   0 empty or absent: nothing     1 string, 7 bytes: counted
 ///                   2 bool: u8 0 or 1              3 int: u64 two's complement
 ///                   4 double: u64 IEEE 754 bits    5 array: list(value)     6 pairs: attributes
-///     attributes  = list(counted(key) value), sorted by key bytes, of equal keys only the last one sent
-///     resource    = counted("resource/1") counted(schema_url) u32 dropped_attributes_count attributes
-///                   list(entity: counted(schema_url) counted(type) list(counted) list(counted))
+///     attributes  = list(counted(key) value), by key bytes; of equal keys only the last sent
+///     resource    = counted("resource/1") counted(schema_url) u32 dropped_attributes_count
+///                   attributes list(entity)
+///     entity      = counted(schema_url) counted(type) list(counted(id key))
+///                   list(counted(description key))
 ///     scope       = counted("scope/1") counted(schema_url) counted(name) counted(version)
 ///                   u32 dropped_attributes_count attributes
 ///     operation   = counted("operation/1") u8 has_service counted(service) u32 kind counted(name)
@@ -21,11 +24,12 @@ internal import Decode
 ///                   u32 temporality u8 is_monotonic; this far the identity, and after it
 ///                   counted(description) attributes(metadata)
 ///     bounds      = counted("bounds/1") list(u64 IEEE 754 bits)
-///     series      = counted("series/1") u64 metric_id u64 resource_id u64 scope_id (0: none) attributes
+///     series      = counted("series/1") u64 metric_id u64 resource_id u64 scope_id (0: none)
+///                   attributes
 ///
-/// All integers are big-endian. Every part is counted or of fixed size, so two contents never have the
-/// same bytes by running into one another. Series name their dimensions by id: those are unique within
-/// the database, which is as far as a series reaches.
+/// All integers are big-endian. Every part is counted or of fixed size, so two contents never have
+/// the same bytes by running into one another. Series name their dimensions by id: those are unique
+/// within the database, which is as far as a series reaches.
 ///
 /// Keys of the caches have the same form with attributes as they were sent, which costs no sorting.
 struct CanonicalForm {

@@ -4,10 +4,10 @@ internal import COpenSSL
 
 /// SHA-256 over what is appended, reusable for any number of hashes one after the other.
 ///
-/// Ownership: sole owner of one OpenSSL context, of the fetched algorithm (fetching it anew costs more
-/// than hashing a resource) and of a small staging buffer that gathers short appends.
-/// Thread: confined to one. Failure: OpenSSL fails here only without memory or without SHA-256, and
-/// both are as fatal as a failed allocation.
+/// Ownership: sole owner of one OpenSSL context, of the fetched algorithm (fetching it anew costs
+/// more than hashing a resource) and of a small staging buffer that gathers short appends. Thread:
+/// confined to one. Failure: OpenSSL fails here only without memory or without SHA-256, and both
+/// are as fatal as a failed allocation.
 @safe
 struct ContentDigest: ~Copyable {
     private static let stagingSizeBytes = 1_024
@@ -45,7 +45,8 @@ struct ContentDigest: ~Copyable {
         var length: UInt32 = 0
         let result = unsafe EVP_DigestFinal_ex(
             context, staging.baseAddress?.assumingMemoryBound(to: UInt8.self), &length)
-        precondition(result == 1 && Int(length) == ContentHash.sizeBytes, "EVP_DigestFinal_ex failed")
+        precondition(
+            result == 1 && Int(length) == ContentHash.sizeBytes, "EVP_DigestFinal_ex failed")
         return unsafe ContentHash(
             ByteSlice(UnsafeRawBufferPointer(rebasing: staging[..<ContentHash.sizeBytes])))
     }

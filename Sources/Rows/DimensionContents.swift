@@ -2,8 +2,8 @@
 package import Base
 package import Decode
 
-// What a dimension row says, as it came with an export. All of them borrow from the arena of the export
-// they were found in, which lives as long as the batch does; none may be kept after it.
+// What a dimension row says, as it came with an export. All of them borrow from the arena of the
+// export they were found in, which lives as long as the batch does; none may be kept after it.
 
 /// A row of `otel_resources_dim` and its attributes. An absent resource is an empty one.
 package struct ResourceContent {
@@ -20,7 +20,9 @@ package struct ResourceContent {
     package var serviceName: ByteSlice? { view?.attributes.lastString(key: "service.name") }
 
     /// Attribute `service.namespace` where it is a string.
-    package var serviceNamespace: ByteSlice? { view?.attributes.lastString(key: "service.namespace") }
+    package var serviceNamespace: ByteSlice? {
+        view?.attributes.lastString(key: "service.namespace")
+    }
 
     /// uint32; 0 means NULL.
     package var droppedAttributesCount: UInt32 { view?.droppedAttributesCount ?? 0 }

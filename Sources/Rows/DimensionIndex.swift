@@ -32,8 +32,8 @@ struct DimensionRef: BitwiseCopyable, Equatable {
     var id32: Int32? { id.map { Int32($0) } }
 }
 
-/// From the exact bytes of one kind of dimension to its id: what is cached, and what was found missing
-/// in this round.
+/// From the exact bytes of one kind of dimension to its id: what is cached, and what was found
+/// missing in this round.
 ///
 /// Thread: confined to one. Memory: bounded by the bounds given.
 struct DimensionIndex: ~Copyable {
@@ -48,7 +48,8 @@ struct DimensionIndex: ~Copyable {
         known = GenerationalCache(bounds: bounds)
         pending = ByteKeyTable(
             bounds: .init(
-                entryCountMax: missingCountMax, keySizeBytesMax: DimensionIndex.pendingKeySizeBytesMax))
+                entryCountMax: missingCountMax,
+                keySizeBytesMax: DimensionIndex.pendingKeySizeBytesMax))
     }
 
     var knownCount: Int { known.count }

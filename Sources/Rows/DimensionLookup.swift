@@ -2,10 +2,11 @@
 internal import Base
 internal import Decode
 
-/// Finds dimensions by their content: in the caches, among what is missing already, or as newly missing.
+/// Finds dimensions by their content: in the caches, among what is missing already, or as newly
+/// missing.
 ///
-/// Thread: confined to one. Cost per call: one key and one look-up; sorting, a SHA-256 and allocations
-/// for what is in neither.
+/// Thread: confined to one. Cost per call: one key and one look-up; sorting, a SHA-256 and
+/// allocations for what is in neither.
 struct DimensionLookup: ~Copyable {
     private let limits: RowLimits
     private var key = CacheKey()
@@ -30,7 +31,8 @@ struct DimensionLookup: ~Copyable {
         let missingCountMax = limits.missingCountMax
         func index(_ cache: RowLimits.Cache) -> DimensionIndex {
             DimensionIndex(
-                bounds: .init(entryCountMax: cache.entryCountMax, keySizeBytesMax: cache.keySizeBytesMax),
+                bounds: .init(
+                    entryCountMax: cache.entryCountMax, keySizeBytesMax: cache.keySizeBytesMax),
                 missingCountMax: missingCountMax)
         }
         resources = index(limits.resources)
@@ -47,7 +49,8 @@ struct DimensionLookup: ~Copyable {
     }
 
     var evictedCount: Int {
-        resources.evictedCount + scopes.evictedCount + operations.evictedCount + metrics.evictedCount
+        resources.evictedCount + scopes.evictedCount + operations.evictedCount
+            + metrics.evictedCount
             + bounds.evictedCount + series.evictedCount
     }
 
@@ -125,8 +128,12 @@ extension DimensionLookup {
     }
 
     /// An operation of the service that was begun; none where name and kind belong on the row.
-    mutating func ref(operationName name: ByteSlice, kind: Int32) throws(ResolveStop) -> DimensionRef {
-        guard name.count <= limits.operationNameSizeBytesMax, !operationKey.isTooLong else { return .none }
+    mutating func ref(
+        operationName name: ByteSlice, kind: Int32
+    ) throws(ResolveStop) -> DimensionRef {
+        guard name.count <= limits.operationNameSizeBytesMax, !operationKey.isTooLong else {
+            return .none
+        }
         operationKey.truncate(count: servicePrefixCount)
         operationKey.append(UInt32(bitPattern: kind))
         operationKey.append(name)
@@ -154,7 +161,8 @@ extension DimensionLookup {
         let hash = digest.finish()
         let hasRoom = hasRoom
         let position = try missing.metrics.add(
-            MissingMetric(content: content, identityHash: identityHash), hash: hash, hasRoom: hasRoom)
+            MissingMetric(content: content, identityHash: identityHash), hash: hash,
+            hasRoom: hasRoom)
         metrics.remember(key, missingPosition: position)
         return DimensionRef(missingPosition: position)
     }

@@ -2,8 +2,8 @@
 internal import Base
 package import Decode
 
-/// The attributes of one owner as they count: sorted by the bytes of their keys, each key once, and the
-/// last one of those that were sent with the same key.
+/// The attributes of one owner as they count: sorted by the bytes of their keys, each key once, and
+/// the last one of those that were sent with the same key.
 ///
 /// Ownership: borrows from the arena of the export. Allocates: for new dimensions only.
 package struct EffectiveAttributes {
@@ -20,7 +20,9 @@ package struct EffectiveAttributes {
         members.reserveCapacity(order.count)
         for index in order {
             let member = attributes[index]
-            if let last = members.last, last.key.hasSameBytes(as: member.key) { members.removeLast() }
+            if let last = members.last, last.key.hasSameBytes(as: member.key) {
+                members.removeLast()
+            }
             members.append(member)
         }
         self.members = members
@@ -38,7 +40,8 @@ package enum AttributeTable: CaseIterable, Sendable {
     package static let keySizeBytesMax = 512
 
     package init(of attribute: KeyValueView) {
-        guard attribute.key.count <= AttributeTable.keySizeBytesMax, let value = attribute.value else {
+        guard attribute.key.count <= AttributeTable.keySizeBytesMax, let value = attribute.value
+        else {
             self = .other
             return
         }

@@ -4,11 +4,13 @@ internal import Base
 /// A bounded cache from runs of bytes to ids that forgets what was not asked for lately.
 ///
 /// Two tables of half the bounds each: new and asked-for entries are in the young one; when that is
-/// full, the old one is emptied and becomes the young one. So whatever was used within the last half of
-/// a filling survives, at the cost of no bookkeeping per hit. Thread: confined to one.
+/// full, the old one is emptied and becomes the young one. So whatever was used within the last
+/// half of a filling survives, at the cost of no bookkeeping per hit. Thread: confined to one.
 struct GenerationalCache: ~Copyable {
     private var young: ByteKeyTable
     private var old: ByteKeyTable
+    /// Entries of the old generation that are in the young one, too.
+    private var promotedCount = 0
     /// Entries thrown away since the start.
     private(set) var evictedCount = 0
 
@@ -22,13 +24,14 @@ struct GenerationalCache: ~Copyable {
     }
 
     /// Entries held now.
-    var count: Int { young.count + old.count }
+    var count: Int { young.count + old.count - promotedCount }
 
     /// The id stored for `key`, or nil. O(1).
     mutating func find(_ key: ByteSlice, hash: UInt64) -> Int64? {
         if let number = young.find(key, hash: hash) { return young.value(at: number) }
         guard let number = old.find(key, hash: hash) else { return nil }
         let id = old.value(at: number)
+        promotedCount += 1
         insert(key, hash: hash, id: id)
         return id
     }
@@ -37,7 +40,8 @@ struct GenerationalCache: ~Copyable {
     /// not stored.
     mutating func insert(_ key: ByteSlice, hash: UInt64, id: Int64) {
         if young.insert(key, hash: hash, value: id) { return }
-        evictedCount += old.count
+        evictedCount += old.count - promotedCount
+        promotedCount = 0
         old.removeAll()
         swap(&young, &old)
         _ = young.insert(key, hash: hash, value: id)
@@ -47,5 +51,6 @@ struct GenerationalCache: ~Copyable {
     mutating func removeAll() {
         young.removeAll()
         old.removeAll()
+        promotedCount = 0
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Hands out values of `otel_logs_fact.log_id` from ranges that the caller reserved in the database.
+/// Hands out values of `otel_logs_fact.log_id` from ranges that the caller reserved in the
+/// database.
 ///
 /// Before a batch of logs is emitted, ask `shortage(forRecordCount:)` and add ranges until it is 0.
 /// Thread: confined to one.
@@ -15,7 +16,9 @@ package struct LogIDSource {
     package var remainingCount: Int { spare.reduce(current.count) { $0 + $1.count } }
 
     /// How many ids must be added before `recordCount` can be handed out; 0 when there are enough.
-    package func shortage(forRecordCount recordCount: Int) -> Int { max(0, recordCount - remainingCount) }
+    package func shortage(forRecordCount recordCount: Int) -> Int {
+        max(0, recordCount - remainingCount)
+    }
 
     /// Adds a range that nobody else has. Ranges are used up in the order in which they were added.
     package mutating func add(_ range: Range<Int64>) {

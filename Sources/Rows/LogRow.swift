@@ -5,7 +5,8 @@ package import Decode
 /// A row of `otel_logs_fact`. Borrows from the arena of the export.
 package struct LogRow {
     package let timeUnixNs: Int64
-    /// Whether the record said no time, and `timeUnixNs` is the observed time or the time of arrival.
+    /// Whether the record said no time, and `timeUnixNs` is the observed time or the time of
+    /// arrival.
     package let isTimeSubstituted: Bool
     /// 0 means NULL.
     package let observedTimeUnixNs: Int64
@@ -33,7 +34,8 @@ extension LogRow {
         init(_ view: LogRecordView, arrivalUnixNs: UInt64, window: AcceptWindow) throws(RowFault) {
             observedTimeUnixNs = try RowFault.storable(view.observedTimeUnixNano)
             isTimeSubstituted = view.timeUnixNano == 0
-            let substitute = view.observedTimeUnixNano == 0 ? arrivalUnixNs : view.observedTimeUnixNano
+            let substitute =
+                view.observedTimeUnixNano == 0 ? arrivalUnixNs : view.observedTimeUnixNano
             let unixNs = isTimeSubstituted ? substitute : view.timeUnixNano
             timeUnixNs = try RowFault.storable(unixNs)
             guard window.contains(unixNs) else { throw RowFault(.timeOutsideWindow) }

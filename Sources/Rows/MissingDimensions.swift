@@ -2,8 +2,8 @@
 
 /// Dimensions of one table that a batch needs and whose ids are not known here yet, each hash once.
 ///
-/// Whoever talks to the database looks the hashes up, inserts what is not there, and reports each id
-/// with `learn(id:hash:)`. Ownership: contents borrow from the exports of the batch.
+/// Whoever talks to the database looks the hashes up, inserts what is not there, and reports each
+/// id with `learn(id:hash:)`. Ownership: contents borrow from the exports of the batch.
 package struct MissingList<Content> {
     package struct Entry {
         package let hash: ContentHash
@@ -24,8 +24,8 @@ package struct MissingList<Content> {
     /// Whether every entry has its id.
     package var isResolved: Bool { entries.allSatisfy { $0.id != 0 } }
 
-    /// Positions in `entries` in the order of their hashes: the order in which all daemons must insert,
-    /// so that two of them cannot lock each other out.
+    /// Positions in `entries` in the order of their hashes: the order in which all daemons must
+    /// insert, so that two of them cannot lock each other out.
     package var positionsSortedByHash: [Int] {
         entries.indices.sorted { entries[$0].hash < entries[$1].hash }
     }
@@ -40,7 +40,9 @@ package struct MissingList<Content> {
     }
 
     /// Position of the entry with this hash; added where it is new and there is room for it.
-    mutating func add(_ content: Content, hash: ContentHash, hasRoom: Bool) throws(ResolveStop) -> Int {
+    mutating func add(
+        _ content: Content, hash: ContentHash, hasRoom: Bool
+    ) throws(ResolveStop) -> Int {
         if let position = positions[hash] { return position }
         guard hasRoom else { throw .missingIsFull }
         positions[hash] = entries.count
@@ -72,8 +74,9 @@ package struct MissingDimensions {
     package var bounds = MissingList<BoundsContent>()
     package var series = MissingList<SeriesContent>()
 
-    /// How many operations may be inserted: what is left of the dictionary's cap. Operations that are
-    /// neither found nor inserted stay without an id, and their names stand on the span rows instead.
+    /// How many operations may be inserted: what is left of the dictionary's cap. Operations that
+    /// are neither found nor inserted stay without an id, and their names stand on the span rows
+    /// instead.
     package internal(set) var operationInsertCountMax = 0
     /// Set by whoever inserted operations: how many were new.
     package var operationInsertedCount = 0
@@ -84,7 +87,8 @@ package struct MissingDimensions {
 
     /// Entries of all tables.
     package var count: Int {
-        resources.count + scopes.count + operations.count + metrics.count + bounds.count + series.count
+        resources.count + scopes.count + operations.count + metrics.count + bounds.count
+            + series.count
     }
 
     /// Whether every entry that must have an id has one. Operations need none.

@@ -4,13 +4,17 @@ internal import Decode
 
 // Log records: resources and scopes, then rows.
 extension RowBuilder {
-    mutating func resolveLogs(_ export: borrowing Export, start: BatchRefs.Start) throws(ResolveStop) {
+    mutating func resolveLogs(
+        _ export: borrowing Export, start: BatchRefs.Start
+    ) throws(ResolveStop) {
         let faults = FaultQuery(export)
         var ordinals = Ordinals()
         for resourceLogs in export.resourceLogs {
-            let resource = ResourceContent(view: resourceLogs.resource, schemaURL: resourceLogs.schemaURL)
+            let resource = ResourceContent(
+                view: resourceLogs.resource, schemaURL: resourceLogs.schemaURL)
             let isResourceFaulty = faults.isResourceFaulty(export, ordinals.resource)
-            try resolve(resource, isFaulty: isResourceFaulty, index: start.resource + ordinals.resource)
+            try resolve(
+                resource, isFaulty: isResourceFaulty, index: start.resource + ordinals.resource)
             ordinals.resource += 1
             for scopeLogs in resourceLogs.scopeLogs {
                 let scope = ScopeContent(view: scopeLogs.scope, schemaURL: scopeLogs.schemaURL)
@@ -48,7 +52,8 @@ extension RowBuilder {
                         let times = try LogRow.Times(
                             record, arrivalUnixNs: context.arrivalUnixNs, window: context.window)
                         let row = LogRow(
-                            record, times: times, logID: logIDs.next(), resourceID: requireID(resourceID),
+                            record, times: times, logID: logIDs.next(),
+                            resourceID: requireID(resourceID),
                             scopeID: scopeID)
                         guard sink.append(row, itemOrdinal: ordinal) else { return false }
                         tally.accept()

@@ -4,17 +4,21 @@ internal import Decode
 
 // Data points: resources, scopes, metrics and bounds first, series after them.
 extension RowBuilder {
-    mutating func resolveMetrics(_ export: borrowing Export, start: BatchRefs.Start) throws(ResolveStop) {
+    mutating func resolveMetrics(
+        _ export: borrowing Export, start: BatchRefs.Start
+    ) throws(ResolveStop) {
         let faults = FaultQuery(export)
         var ordinals = Ordinals()
         for resourceMetrics in export.resourceMetrics {
             let resource = ResourceContent(
                 view: resourceMetrics.resource, schemaURL: resourceMetrics.schemaURL)
             let isResourceFaulty = faults.isResourceFaulty(export, ordinals.resource)
-            try resolve(resource, isFaulty: isResourceFaulty, index: start.resource + ordinals.resource)
+            try resolve(
+                resource, isFaulty: isResourceFaulty, index: start.resource + ordinals.resource)
             ordinals.resource += 1
             for scopeMetrics in resourceMetrics.scopeMetrics {
-                let scope = ScopeContent(view: scopeMetrics.scope, schemaURL: scopeMetrics.schemaURL)
+                let scope = ScopeContent(
+                    view: scopeMetrics.scope, schemaURL: scopeMetrics.schemaURL)
                 let isScopeFaulty = isResourceFaulty || faults.isScopeFaulty(export, ordinals.scope)
                 try resolve(scope, isFaulty: isScopeFaulty, index: start.scope + ordinals.scope)
                 ordinals.scope += 1
@@ -77,10 +81,11 @@ extension RowBuilder {
                 for metric in scopeMetrics.metrics {
                     let metricID = refs.metrics[start.metric + ordinals.metric].id
                     ordinals.metric += 1
-                    // Without a metric id, because something above the points is at fault, no point has
-                    // a series.
+                    // Without a metric id, because something above the points is at fault, no point
+                    // has a series.
                     let owner = metricID.map {
-                        SeriesOwner(metricID: $0, resourceID: requireID(resourceID), scopeID: scopeID)
+                        SeriesOwner(
+                            metricID: $0, resourceID: requireID(resourceID), scopeID: scopeID)
                     }
                     switch metric.data {
                     case .none: break
@@ -99,14 +104,16 @@ extension RowBuilder {
     }
 
     private mutating func resolve(
-        _ points: MessageList<some AttributedPoint>, of export: borrowing Export, _ owner: SeriesOwner?,
+        _ points: MessageList<some AttributedPoint>, of export: borrowing Export,
+        _ owner: SeriesOwner?,
         _ faults: FaultQuery, _ seriesStart: Int, _ ordinals: inout Ordinals
     ) throws(ResolveStop) {
         for point in points {
             if seriesStart + ordinals.item >= refs.series.count {
                 if let owner, !faults.isItemFaulty(export, ordinals.item) {
                     let content = SeriesContent(
-                        metricID: owner.metricID, resourceID: owner.resourceID, scopeID: owner.scopeID,
+                        metricID: owner.metricID, resourceID: owner.resourceID,
+                        scopeID: owner.scopeID,
                         attributes: point.attributes)
                     try refs.series.append(lookup.ref(content))
                 } else {

@@ -10,8 +10,8 @@ extension RowBuilder {
         into sink: inout some RowSink & ~Copyable, tally: inout RowTally
     ) -> Bool {
         var emission = PointEmission(
-            window: context.window, boundsIndex: refs.start(exportIndex: exportIndex).bounds,
-            seriesIndex: refs.seriesStart(exportIndex: exportIndex))
+            window: context.window, seriesStart: refs.seriesStart(exportIndex: exportIndex),
+            boundsIndex: refs.start(exportIndex: exportIndex).bounds)
         let faults = FaultQuery(export)
         var ordinals = Ordinals()
         for resourceMetrics in export.resourceMetrics {
@@ -23,8 +23,12 @@ extension RowBuilder {
                 for metric in scopeMetrics.metrics {
                     emission.ownerFault = scopeFault ?? faults.metricFault(export, ordinals.metric)
                     ordinals.metric += 1
-                    guard emit(metric.data, of: export, faults, &emission, into: &sink, tally: &tally)
+                    guard
+                        emit(metric.data, of: export, faults, &emission, into: &sink, tally: &tally)
                     else { return false }
+                    if case .histogram(let points, _) = metric.data {
+                        emission.boundsIndex += points.count
+                    }
                 }
             }
         }
@@ -33,44 +37,71 @@ extension RowBuilder {
 
     private func emit(
         _ data: MetricData, of export: borrowing Export, _ faults: FaultQuery,
-        _ emission: inout PointEmission, into sink: inout some RowSink & ~Copyable, tally: inout RowTally
+        _ emission: inout PointEmission, into sink: inout some RowSink & ~Copyable,
+        tally: inout RowTally
     ) -> Bool {
         switch data {
         case .none:
             return true
         case .gauge(let points), .sum(let points, _, _):
-            return emit(points, of: export, faults, &emission, into: &sink, tally: &tally)
+            return emit(points.count, of: export, faults, &emission, tally: &tally) {
+                index, item throws(RowFault) in
+                let point = points[index]
+                let times = try item.times(point.timeUnixNano, start: point.startTimeUnixNano)
+                let row = NumberPointRow(times: times, seriesID: item.seriesID, view: point)
+                return sink.append(row, itemOrdinal: item.ordinal)
+            }
         case .histogram(let points, _):
-            return emit(points, of: export, faults, &emission, into: &sink, tally: &tally)
+            return emit(points.count, of: export, faults, &emission, tally: &tally) {
+                index, item throws(RowFault) in
+                let point = points[index]
+                let times = try item.times(point.timeUnixNano, start: point.startTimeUnixNano)
+                let boundsID = refs.bounds[item.boundsIndex + index].id32
+                let row = HistogramPointRow(
+                    times: times, seriesID: item.seriesID, boundsID: boundsID, view: point)
+                return sink.append(row, itemOrdinal: item.ordinal)
+            }
         case .exponentialHistogram(let points, _):
-            return emit(points, of: export, faults, &emission, into: &sink, tally: &tally)
+            return emit(points.count, of: export, faults, &emission, tally: &tally) {
+                index, item throws(RowFault) in
+                let point = points[index]
+                let times = try item.times(point.timeUnixNano, start: point.startTimeUnixNano)
+                let row = ExponentialHistogramPointRow(
+                    times: times, seriesID: item.seriesID, view: point)
+                return sink.append(row, itemOrdinal: item.ordinal)
+            }
         case .summary(let points):
-            return emit(points, of: export, faults, &emission, into: &sink, tally: &tally)
+            return emit(points.count, of: export, faults, &emission, tally: &tally) {
+                index, item throws(RowFault) in
+                let point = points[index]
+                let times = try item.times(point.timeUnixNano, start: point.startTimeUnixNano)
+                let row = SummaryPointRow(times: times, seriesID: item.seriesID, view: point)
+                return sink.append(row, itemOrdinal: item.ordinal)
+            }
         }
     }
 
-    /// The points of one metric, whatever their kind.
-    private func emit<Point: StorablePoint>(
-        _ points: MessageList<Point>, of export: borrowing Export, _ faults: FaultQuery,
-        _ emission: inout PointEmission, into sink: inout some RowSink & ~Copyable, tally: inout RowTally
+    /// The points of one metric. Takes a closure and is not generic over the kind of point:
+    /// `emitRows` is generic over a sink in another module, and what is generic below it would not
+    /// be specialised.
+    private func emit(
+        _ pointCount: Int, of export: borrowing Export, _ faults: FaultQuery,
+        _ emission: inout PointEmission, tally: inout RowTally,
+        append: (_ index: Int, _ item: PointItem) throws(RowFault) -> Bool
     ) -> Bool {
-        for point in points {
+        for index in 0..<pointCount {
             let ordinal = emission.ordinal
-            let seriesRef = refs.series[emission.seriesIndex]
-            let boundsRef = Point.hasBounds ? refs.bounds[emission.boundsIndex] : .none
-            emission.advance(hasBounds: Point.hasBounds)
+            emission.ordinal += 1
             if let fault = emission.ownerFault ?? faults.itemFault(export, ordinal) {
                 tally.reject(fault)
                 continue
             }
+            let item = PointItem(
+                window: emission.window, ordinal: ordinal,
+                seriesID: requireID(refs.series[emission.seriesStart + ordinal].id),
+                boundsIndex: emission.boundsIndex)
             do throws(RowFault) {
-                let times = try RowFault.pointTimes(
-                    timeUnixNs: point.timeUnixNano, startTimeUnixNs: point.startTimeUnixNano,
-                    window: emission.window)
-                let isAppended = point.append(
-                    to: &sink, times: times, seriesID: requireID(seriesRef.id), boundsID: boundsRef.id32,
-                    itemOrdinal: ordinal)
-                guard isAppended else { return false }
+                guard try append(index, item) else { return false }
                 tally.accept()
             } catch {
                 tally.reject(error.fault)
@@ -83,80 +114,25 @@ extension RowBuilder {
 /// Where the emission of a metrics export stands.
 private struct PointEmission {
     let window: AcceptWindow
+    let seriesStart: Int
+    /// Bounds of the first point of the metric that comes next.
     var boundsIndex: Int
-    var seriesIndex: Int
     var ordinal = 0
     /// Fault of something above the points that come next.
     var ownerFault: ItemFault?
-
-    init(window: AcceptWindow, boundsIndex: Int, seriesIndex: Int) {
-        self.window = window
-        self.boundsIndex = boundsIndex
-        self.seriesIndex = seriesIndex
-    }
-
-    mutating func advance(hasBounds: Bool) {
-        ordinal += 1
-        seriesIndex += 1
-        if hasBounds { boundsIndex += 1 }
-    }
 }
 
-/// A data point that knows which row it becomes.
-private protocol StorablePoint: MessageView {
-    static var hasBounds: Bool { get }
-    var timeUnixNano: UInt64 { get }
-    var startTimeUnixNano: UInt64 { get }
-    func append(
-        to sink: inout some RowSink & ~Copyable, times: PointTimes, seriesID: Int64, boundsID: Int32?,
-        itemOrdinal: Int
-    ) -> Bool
-}
+/// What a point needs to become a row, beside itself.
+private struct PointItem {
+    let window: AcceptWindow
+    let ordinal: Int
+    let seriesID: Int64
+    /// Bounds of the first point of the metric.
+    let boundsIndex: Int
 
-extension NumberDataPointView: StorablePoint {
-    fileprivate static var hasBounds: Bool { false }
-
-    fileprivate func append(
-        to sink: inout some RowSink & ~Copyable, times: PointTimes, seriesID: Int64, boundsID: Int32?,
-        itemOrdinal: Int
-    ) -> Bool {
-        sink.append(NumberPointRow(times: times, seriesID: seriesID, view: self), itemOrdinal: itemOrdinal)
-    }
-}
-
-extension HistogramDataPointView: StorablePoint {
-    fileprivate static var hasBounds: Bool { true }
-
-    fileprivate func append(
-        to sink: inout some RowSink & ~Copyable, times: PointTimes, seriesID: Int64, boundsID: Int32?,
-        itemOrdinal: Int
-    ) -> Bool {
-        sink.append(
-            HistogramPointRow(times: times, seriesID: seriesID, boundsID: boundsID, view: self),
-            itemOrdinal: itemOrdinal)
-    }
-}
-
-extension ExponentialHistogramDataPointView: StorablePoint {
-    fileprivate static var hasBounds: Bool { false }
-
-    fileprivate func append(
-        to sink: inout some RowSink & ~Copyable, times: PointTimes, seriesID: Int64, boundsID: Int32?,
-        itemOrdinal: Int
-    ) -> Bool {
-        sink.append(
-            ExponentialHistogramPointRow(times: times, seriesID: seriesID, view: self),
-            itemOrdinal: itemOrdinal)
-    }
-}
-
-extension SummaryDataPointView: StorablePoint {
-    fileprivate static var hasBounds: Bool { false }
-
-    fileprivate func append(
-        to sink: inout some RowSink & ~Copyable, times: PointTimes, seriesID: Int64, boundsID: Int32?,
-        itemOrdinal: Int
-    ) -> Bool {
-        sink.append(SummaryPointRow(times: times, seriesID: seriesID, view: self), itemOrdinal: itemOrdinal)
+    @inline(__always)
+    func times(_ timeUnixNs: UInt64, start startTimeUnixNs: UInt64) throws(RowFault) -> PointTimes {
+        try RowFault.pointTimes(
+            timeUnixNs: timeUnixNs, startTimeUnixNs: startTimeUnixNs, window: window)
     }
 }

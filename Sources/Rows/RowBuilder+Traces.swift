@@ -4,14 +4,17 @@ internal import Decode
 
 // Spans: resources, scopes and operations, then rows.
 extension RowBuilder {
-    mutating func resolveTraces(_ export: borrowing Export, start: BatchRefs.Start) throws(ResolveStop) {
+    mutating func resolveTraces(
+        _ export: borrowing Export, start: BatchRefs.Start
+    ) throws(ResolveStop) {
         let faults = FaultQuery(export)
         var ordinals = Ordinals()
         for resourceSpans in export.resourceSpans {
             let resource = ResourceContent(
                 view: resourceSpans.resource, schemaURL: resourceSpans.schemaURL)
             let isResourceFaulty = faults.isResourceFaulty(export, ordinals.resource)
-            try resolve(resource, isFaulty: isResourceFaulty, index: start.resource + ordinals.resource)
+            try resolve(
+                resource, isFaulty: isResourceFaulty, index: start.resource + ordinals.resource)
             ordinals.resource += 1
             lookup.beginService(resource.serviceName)
             for scopeSpans in resourceSpans.scopeSpans {
@@ -23,7 +26,8 @@ extension RowBuilder {
                     if start.operation + ordinals.item >= refs.operations.count {
                         let isFaulty = isScopeFaulty || faults.isItemFaulty(export, ordinals.item)
                         try refs.operations.append(
-                            isFaulty ? .none : lookup.ref(operationName: span.name, kind: span.kind))
+                            isFaulty ? .none : lookup.ref(operationName: span.name, kind: span.kind)
+                        )
                     }
                     ordinals.item += 1
                 }

@@ -8,17 +8,17 @@ package import Decode
 ///
 /// 1. `beginBatch()`.
 /// 2. `resolveDimensions(of:at:)` for each export in order, starting from index 0. When that says
-///    `.missingIsFull`, and once after the last export when `missing` is not empty: write `missing` to
-///    the database, report its ids into it, `learn()`; after `.missingIsFull` call again for the same
-///    export, which goes on where it stopped.
+///    `.missingIsFull`, and once after the last export when `missing` is not empty: write `missing`
+///    to the database, report its ids into it, `learn()`; after `.missingIsFull` call again for the
+///    same export, which goes on where it stopped.
 /// 3. `resolveSeries(of:at:)` for each export likewise. It needs the ids of step 2.
 /// 4. `emitRows(of:at:context:into:)` for each export.
 ///
-/// An index of an export stands for its place in the batch. `.overBudget` leaves the export unresolved:
-/// take it out with `truncate(exportCount:)` and try again when memory was given back.
+/// An index of an export stands for its place in the batch. `.overBudget` leaves the export
+/// unresolved: take it out with `truncate(exportCount:)` and try again when memory was given back.
 ///
-/// Thread: confined to one writer. Memory: caches are bounded by `RowLimits`, what belongs to a batch is
-/// charged to the budget. In a steady state, nothing is allocated per batch or per row.
+/// Thread: confined to one writer. Memory: caches are bounded by `RowLimits`, what belongs to a
+/// batch is charged to the budget. In a steady state, nothing is allocated per batch or per row.
 package struct RowBuilder: ~Copyable {
     /// What became of an attempt to resolve.
     package enum Resolution: Equatable, Sendable {
@@ -36,8 +36,8 @@ package struct RowBuilder: ~Copyable {
     /// Where `otel_logs_fact.log_id` comes from.
     package var logIDs = LogIDSource()
 
-    /// Operations in the database, as far as is known: counted up here, and corrected by whoever counts
-    /// them there. Dictionary entries are added up to `RowLimits.operationCountMax`.
+    /// Operations in the database, as far as is known: counted up here, and corrected by whoever
+    /// counts them there. Dictionary entries are added up to `RowLimits.operationCountMax`.
     package var operationCountInDatabase = 0
 
     package init(limits: RowLimits, budget: MemoryBudget) {
@@ -81,7 +81,8 @@ package struct RowBuilder: ~Copyable {
 
     /// Takes the exports from `exportCount` on out of the batch.
     ///
-    /// What they missed stays in `missing`: it may be shared, and they must live until it is learned.
+    /// What they missed stays in `missing`: it may be shared, and they must live until it is
+    /// learned.
     package mutating func truncate(exportCount: Int) { refs.truncate(exportCount: exportCount) }
 
     /// Forgets every cached id: the database behind them may be another one.
@@ -91,13 +92,16 @@ package struct RowBuilder: ~Copyable {
     }
 
     private mutating func setOperationAllowance() {
-        lookup.missing.operationInsertCountMax = max(0, limits.operationCountMax - operationCountInDatabase)
+        lookup.missing.operationInsertCountMax = max(
+            0, limits.operationCountMax - operationCountInDatabase)
     }
 
     /// Finds the ids of resources, scopes, operations, metrics and histogram bounds.
     ///
     /// Cost: one look-up per part; a hash for each part that is not cached.
-    package mutating func resolveDimensions(of export: borrowing Export, at exportIndex: Int) -> Resolution {
+    package mutating func resolveDimensions(
+        of export: borrowing Export, at exportIndex: Int
+    ) -> Resolution {
         let start = refs.start(exportIndex: exportIndex)
         return RowBuilder.resolution { () throws(ResolveStop) in
             switch export.signal {
@@ -109,7 +113,9 @@ package struct RowBuilder: ~Copyable {
     }
 
     /// Finds the ids of the series of a metrics export; does nothing for other signals.
-    package mutating func resolveSeries(of export: borrowing Export, at exportIndex: Int) -> Resolution {
+    package mutating func resolveSeries(
+        of export: borrowing Export, at exportIndex: Int
+    ) -> Resolution {
         guard export.signal == .metrics else { return .resolved }
         let start = refs.start(exportIndex: exportIndex)
         let seriesStart = refs.seriesStart(exportIndex: exportIndex)
@@ -147,8 +153,8 @@ package struct EmissionContext: Sendable {
 extension RowBuilder {
     /// Gives each item of an export to `sink` as a row, and counts those that cannot be one.
     ///
-    /// Returns nil when the sink is over the budget: rows of the export may stand in it already, and are
-    /// to be taken out. The export was resolved at `exportIndex`.
+    /// Returns nil when the sink is over the budget: rows of the export may stand in it already,
+    /// and are to be taken out. The export was resolved at `exportIndex`.
     package mutating func emitRows(
         of export: borrowing Export, at exportIndex: Int, context: EmissionContext,
         into sink: inout some RowSink & ~Copyable
@@ -162,7 +168,8 @@ extension RowBuilder {
             case .logs:
                 emitLogs(of: export, at: exportIndex, context: context, into: &sink, tally: &tally)
             case .metrics:
-                emitPoints(of: export, at: exportIndex, context: context, into: &sink, tally: &tally)
+                emitPoints(
+                    of: export, at: exportIndex, context: context, into: &sink, tally: &tally)
             }
         return isComplete ? tally : nil
     }

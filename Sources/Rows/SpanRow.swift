@@ -28,7 +28,8 @@ extension SpanRow {
     ///
     /// The order of the checks is the order in which faults are reported.
     static func make(
-        _ view: SpanView, resourceID: Int32, scopeID: Int32?, operationID: Int32?, window: AcceptWindow
+        _ view: SpanView, resourceID: Int32, scopeID: Int32?, operationID: Int32?,
+        window: AcceptWindow
     ) throws(RowFault) -> SpanRow {
         guard let traceID = TraceID(view.traceID) else { throw RowFault(.invalidTraceID) }
         guard let spanID = SpanID(view.spanID) else { throw RowFault(.invalidSpanID) }
@@ -38,7 +39,8 @@ extension SpanRow {
         let endTimeUnixNs = try RowFault.storable(view.endTimeUnixNano)
         guard window.contains(view.startTimeUnixNano) else { throw RowFault(.timeOutsideWindow) }
         return SpanRow(
-            startTimeUnixNs: startTimeUnixNs, endTimeUnixNs: endTimeUnixNs, traceID: traceID, spanID: spanID,
+            startTimeUnixNs: startTimeUnixNs, endTimeUnixNs: endTimeUnixNs, traceID: traceID,
+            spanID: spanID,
             parentSpanID: SpanID(parent), resourceID: resourceID, scopeID: scopeID,
             operationID: operationID, view: view)
     }

@@ -54,7 +54,9 @@ struct FaultQuery {
 // What the walks of all signals share.
 extension RowBuilder {
     /// Resolves the resource whose ref belongs at `index`, unless an earlier round did.
-    mutating func resolve(_ resource: ResourceContent, isFaulty: Bool, index: Int) throws(ResolveStop) {
+    mutating func resolve(
+        _ resource: ResourceContent, isFaulty: Bool, index: Int
+    ) throws(ResolveStop) {
         guard index >= refs.resources.count else { return }
         try refs.resources.append(isFaulty ? .none : lookup.ref(resource))
     }
