@@ -56,6 +56,10 @@ proto: deps ## Generate Sources/COTLP from proto/.
 proto-check: deps ## Fail if Sources/COTLP is not what proto/ generates.
 	proto/generate --check
 
+.PHONY: migrations
+migrations: deps ## Copy migrations/ into Sources/Postgres/Generated, which the command carries.
+	scripts/embed-migrations
+
 .PHONY: format
 format: ## Format the Swift sources in place, and wrap comments that are too long.
 	scripts/wrap-comments $(FORMATTED)

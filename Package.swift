@@ -79,14 +79,14 @@ let package = Package(
         tests("GRPCTests", ["Base", "HTTP2", "GRPC"]),
         tests("DecodeTests", ["Base", "Decode", "COTLP", "CProtobufC"]),
         tests("RingTests", ["Base", "Decode", "Ring"]),
-        .target(
-            name: "OTLPFixtures", dependencies: ["Base", "Decode", "Rows"],
-            path: "Tests/OTLPFixtures", swiftSettings: settings),
-        tests("RowsTests", ["Base", "Decode", "Rows", "OTLPFixtures"]),
-        tests("CopyTests", ["Base", "Decode", "Rows", "Copy", "OTLPFixtures"]),
+        tests("RowsTests", ["Base", "Decode", "Rows"]),
+        tests("CopyTests", ["Base", "Rows", "Copy"]),
         tests("PostgresTests", ["Base", "Rows", "Copy", "Postgres"]),
         tests(
             "CollectorTests",
-            ["Base", "Socket", "Collector", "CLinux", .product(name: "Logging", package: "swift-log")]),
+            [
+                "Base", "Socket", "Decode", "Collector", "CLinux",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
     ]
 )

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE_SUFFIXES = {".swift", ".c", ".h", ".py", ".sql", ".proto", ".yaml", ".modulemap"}
 SOURCE_SUFFIXES |= {".service", ".sysusers", ".tmpfiles"}
 SOURCE_NAMES = {"Makefile", ".editorconfig"}
-GENERATED_FOLDER = "Sources/COTLP/"
+GENERATED_FOLDERS = ("Sources/COTLP/", "Sources/Postgres/Generated/")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class File:
 
     @property
     def is_generated(self):
-        return self.path.startswith(GENERATED_FOLDER)
+        return self.path.startswith(GENERATED_FOLDERS)
 
     def is_below(self, *folders):
         return self.path.startswith(tuple(f"{folder}/" for folder in folders))

@@ -4,10 +4,11 @@
 from pathlib import PurePosixPath
 import posixpath
 import re
+import subprocess
 
 import pytest
 
-from repository import File, files, report
+from repository import ROOT, File, files, report
 
 MAKE_TARGET = re.compile(r"^([A-Za-z][\w-]*):(?!=)(.*)$", re.MULTILINE)
 CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
@@ -142,6 +143,13 @@ def test_migrations_are_numbered_without_gaps():
     paths = sorted(file.path for file in files() if file.is_below("migrations"))
     assert paths
     assert not (found := migration_faults(paths)), report(found)
+
+
+def test_migrations_are_those_in_the_command():
+    result = subprocess.run(
+        [ROOT / "scripts" / "embed-migrations", "--check"], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.mark.parametrize(
