@@ -14,8 +14,9 @@ extension Config {
         static let configuration = CommandConfiguration(
             abstract: "Say everything that is wrong with the configuration.",
             discussion: """
-                Exits with 0 if `starling serve` would accept the configuration, else with 78. With \
-                --connect also looks at the database: exits with 69 if it cannot be reached.
+                Exits with 0 if `starling serve` would accept the configuration, else with 78. \
+                With --connect also looks at the database: exits with 69 if it cannot be \
+                reached.
 
                 Examples:
                   starling config check --config /etc/starling/starling.yaml

@@ -23,8 +23,8 @@ struct ConfigurationOptions: ParsableArguments {
         help: ArgumentHelp(
             "Set a key, as in --set log.level=debug; may be repeated.",
             discussion: """
-                It is stronger than the environment (STARLING_LOG_LEVEL=debug), which is stronger than \
-                the file. `starling config print` lists every key.
+                It is stronger than the environment (STARLING_LOG_LEVEL=debug), which is \
+                stronger than the file. `starling config print` lists every key.
                 """,
             valueName: "key=value"))
     var set: [String] = []

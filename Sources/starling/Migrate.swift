@@ -7,12 +7,12 @@ struct Migrate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Bring the database to the schema of this version.",
         discussion: """
-            Each migration is one transaction; what was applied is recorded in schema_migrations and \
-            not applied again. Several at a time wait for one another. There is no way back: make a \
-            backup first.
+            Each migration is one transaction; what was applied is recorded in schema_migrations \
+            and not applied again. Several at a time wait for one another. There is no way back: \
+            make a backup first.
 
-            Prints one line per migration on standard output. With --check changes nothing, and exits \
-            with 2 if some are pending.
+            Prints one line per migration on standard output. With --check changes nothing, and \
+            exits with 2 if some are pending.
 
             Examples:
               starling migrate --set database.url=postgresql://localhost/starling

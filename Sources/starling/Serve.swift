@@ -7,9 +7,9 @@ struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Receive OTLP and store it in the configured database.",
         discussion: """
-            Runs in the foreground until SIGTERM or SIGINT, then finishes what it has received; a \
-            second one ends it at once. SIGHUP reads the configuration again. Tells systemd when it is \
-            ready (Type=notify), and that it is well (WatchdogSec=).
+            Runs in the foreground until SIGTERM or SIGINT, then finishes what it has received; \
+            a second one ends it at once. SIGHUP reads the configuration again. Tells systemd \
+            when it is ready (Type=notify), and that it is well (WatchdogSec=).
 
             The database must have the schema of this version: see `starling migrate`.
 

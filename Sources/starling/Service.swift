@@ -3,7 +3,8 @@ internal import Collector
 internal import Logging
 internal import Socket
 
-/// What `serve` and `up` have in common: configuration, log, service manager, and the daemon on them.
+/// What `serve` and `up` have in common: configuration, log, service manager, and the daemon on
+/// them.
 ///
 /// Thread: the main thread.
 final class Service {

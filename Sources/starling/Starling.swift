@@ -10,8 +10,8 @@ struct Starling: ParsableCommand {
         commandName: "starling",
         abstract: "Receive OpenTelemetry data and store it in PostgreSQL.",
         discussion: """
-            What is acknowledged to a client is committed; what is not acknowledged the client sends \
-            again.
+            What is acknowledged to a client is committed; what is not acknowledged the client \
+            sends again.
 
             To try it, with a private PostgreSQL:
               starling up

@@ -9,12 +9,12 @@ struct Up: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Start a private PostgreSQL, migrate it, and serve.",
         discussion: """
-            Keeps a PostgreSQL cluster in the state folder (made at the first start) that listens on a \
-            UNIX socket only. Prints where everything is. Stops PostgreSQL after the daemon on SIGTERM \
-            or SIGINT; the data stays for the next start.
+            Keeps a PostgreSQL cluster in the state folder (made at the first start) that \
+            listens on a UNIX socket only. Prints where everything is. Stops PostgreSQL after \
+            the daemon on SIGTERM or SIGINT; the data stays for the next start.
 
-            PostgreSQL refuses to run as root: started by root, it runs as postgres or nobody. Settings \
-            of yours go into postgresql.local.conf in the state folder.
+            PostgreSQL refuses to run as root: started by root, it runs as postgres or nobody. \
+            Settings of yours go into postgresql.local.conf in the state folder.
 
             Examples:
               starling up

@@ -18,7 +18,8 @@ struct PostgresPrograms: Equatable {
     /// The installation to use: in `chosenFolder`, or the first that fits of those on `path` and,
     /// newest first, Debian's versioned ones.
     ///
-    /// - Parameter dataVersion: The major version that an existing cluster needs; nil for a new one.
+    /// - Parameter dataVersion: The major version that an existing cluster needs; nil for a new
+    ///   one.
     static func find(
         chosenFolder: String?, path: String, dataVersion: Int?,
         version: (String) throws(EmbeddedError) -> Int = installedVersion
@@ -45,8 +46,7 @@ struct PostgresPrograms: Equatable {
         return fitting
     }
 
-    /// `17` of `postgres (PostgreSQL) 17.2 (Debian 17.2-1)` or `… 18beta1`; nil if it says nothing
-    /// like that.
+    /// `17` of `postgres (PostgreSQL) 17.2 (Debian 17.2-1)` or `… 18beta1`; nil of other text.
     static func majorVersion(_ text: String) -> Int? {
         guard let mark = text.firstRange(of: "(PostgreSQL) ") else { return nil }
         return Int(text[mark.upperBound...].prefix { $0.isASCII && $0.isNumber })

@@ -30,7 +30,7 @@ struct ServerAccount: Equatable {
     /// `arguments` as they have to be spawned: under this account, and stopped when we are killed.
     ///
     /// The kernel sends SIGINT, PostgreSQL's fast shutdown, when the thread that spawned it ends.
-    /// - Parameter hasSwitcher: Whether setpriv(1) is there. Without it the same account still works.
+    /// - Parameter hasSwitcher: Whether setpriv(1) is there. Our own account works without it.
     func command(_ arguments: [String], hasSwitcher: Bool) throws(EmbeddedError) -> [String] {
         guard hasSwitcher else {
             guard isSwitched else { return arguments }

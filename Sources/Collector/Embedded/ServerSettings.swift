@@ -23,7 +23,7 @@ struct ServerSettings {
 
     /// What the file for the operator's own settings says at first.
     static let localText = """
-        # Your settings for Starling's embedded PostgreSQL. Read last, at each start; not written again.
+        # Your settings for Starling's embedded PostgreSQL: read last, and never written again.
 
         """
 

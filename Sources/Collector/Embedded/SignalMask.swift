@@ -3,8 +3,8 @@ internal import CLinux
 
 /// Which signals a thread takes.
 enum SignalMask {
-    /// Runs `body` with every signal blocked. Threads that it starts keep that for ever: signals are
-    /// for the main thread, and one that another thread took would end the process.
+    /// Runs `body` with every signal blocked. Threads that it starts keep that for ever: signals
+    /// are for the main thread, and one that another thread took would end the process.
     static func withAllBlocked<R>(_ body: () -> R) -> R {
         var all = sigset_t()
         unsafe sigfillset(&all)

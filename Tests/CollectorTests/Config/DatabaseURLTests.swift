@@ -31,6 +31,8 @@ import Testing
         ("password=se\\ cret user=u", "password=*** user=u"),
         ("password='open user=u", "password=***"),
         ("sslpassword=secret\npassword=\tsecret", "sslpassword=***\npassword=\t***"),
+        ("password=ab://c host=db", "password=*** host=db"),
+        ("mysql://u:secret@h/d", "mysql://u:***@h/d"),
         ("secret", "***"),
     ])
     func masks(url: String, expected: String) {
