@@ -79,8 +79,11 @@ let package = Package(
         tests("GRPCTests", ["Base", "HTTP2", "GRPC"]),
         tests("DecodeTests", ["Base", "Decode", "COTLP", "CProtobufC"]),
         tests("RingTests", ["Base", "Decode", "Ring"]),
-        tests("RowsTests", ["Base", "Decode", "Rows"]),
-        tests("CopyTests", ["Base", "Rows", "Copy"]),
+        .target(
+            name: "OTLPFixtures", dependencies: ["Base", "Decode", "Rows"],
+            path: "Tests/OTLPFixtures", swiftSettings: settings),
+        tests("RowsTests", ["Base", "Decode", "Rows", "OTLPFixtures"]),
+        tests("CopyTests", ["Base", "Decode", "Rows", "Copy", "OTLPFixtures"]),
         tests("PostgresTests", ["Base", "Rows", "Copy", "Postgres"]),
         tests(
             "CollectorTests",

@@ -33,7 +33,7 @@ SYSTEM_MODULES_OF_TESTS = SYSTEM_MODULES | {"Testing", "Foundation"}
 
 @dataclass(frozen=True)
 class Target:
-    """One module: whether its code is a test, and the modules that it names as dependencies."""
+    """One module: whether it serves tests only, and the modules that it names as dependencies."""
 
     name: str
     is_test: bool
@@ -45,7 +45,7 @@ def graph_of(package):
     targets = {}
     for target in package["targets"]:
         names = {next(iter(item.values()))[0] for item in target["dependencies"]}
-        is_test = target["type"] == "test"
+        is_test = target["type"] == "test" or (target.get("path") or "").startswith("Tests/")
         targets[target["name"]] = Target(target["name"], is_test, frozenset(names))
     return targets
 
