@@ -84,7 +84,7 @@ let package = Package(
             path: "Tests/OTLPFixtures", swiftSettings: settings),
         tests("RowsTests", ["Base", "Decode", "Rows", "OTLPFixtures"]),
         tests("CopyTests", ["Base", "Decode", "Rows", "Copy", "OTLPFixtures"]),
-        tests("PostgresTests", ["Base", "Rows", "Copy", "Postgres"]),
+        tests("PostgresTests", ["Base", "Decode", "Rows", "Copy", "Postgres"]),
         tests(
             "CollectorTests",
             [

@@ -47,7 +47,8 @@ extension PGConnection {
         var parameters = QueryParameters()
         parameters.append(Int64(limit))
         let result = try query(
-            "SELECT count(*) FROM (SELECT FROM otel_operations_dim LIMIT $1) AS some", parameters,
+            "SELECT count(*) FROM (SELECT FROM otel_operations_dim LIMIT $1) AS counted",
+            parameters,
             deadlineNs: deadlineNs)
         return Int(result.integer(row: 0, column: 0) ?? 0)
     }

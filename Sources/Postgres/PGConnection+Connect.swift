@@ -84,11 +84,17 @@ extension PGConnection {
             connectMessage: said, needsPassword: unsafe PQconnectionNeedsPassword(raw) == 1)
     }
 
-    /// A client-side stop leaves the server at work on what was sent; this bounds for how long.
+    /// Bounds what a session can do to others after its client was stopped or hung up on: a
+    /// statement that goes on alone, and locks that are held by nobody who moves.
     private mutating func setUpSession(deadlineNs: UInt64) throws(DatabaseError) {
         try execute(
-            "SET statement_timeout = \(settings.statementTimeoutMs)", deadlineNs: deadlineNs)
+            """
+            SET statement_timeout = \(settings.statementTimeoutMs);
+            SET idle_in_transaction_session_timeout = \(PGConnection.idleInTransactionTimeoutMs)
+            """, deadlineNs: deadlineNs)
     }
+
+    private static let idleInTransactionTimeoutMs = 60_000
 }
 
 extension DatabaseError {

@@ -119,16 +119,30 @@ extension PGConnection {
 
     /// Sends what libpq holds. Reads meanwhile, so that a server which waits to be read cannot
     /// block us.
-    mutating func flush(deadlineNs: UInt64) throws(DatabaseError) {
+    ///
+    /// Returns whether the server said anything but notices meanwhile.
+    @discardableResult
+    mutating func flush(deadlineNs: UInt64) throws(DatabaseError) -> Bool {
+        var hasServerSpoken = false
         while true {
             switch unsafe PQflush(raw) {
-            case 0: return
+            case 0: return hasServerSpoken
             case 1: break
             default: throw lost()
             }
             let ready = try wait(for: POLLIN | POLLOUT, deadlineNs: deadlineNs, doing: "sending")
-            if ready & POLLIN != 0, unsafe PQconsumeInput(raw) == 0 { throw lost() }
+            guard ready & POLLIN != 0 else { continue }
+            guard let isMoreThanNotices = readInput() else { throw lost() }
+            if isMoreThanNotices { hasServerSpoken = true }
         }
+    }
+
+    /// Takes over what the socket has; whether that was more than notices, nil at its end.
+    mutating func readInput() -> Bool? {
+        let noticeCount = notices.totalCount
+        guard unsafe PQconsumeInput(raw) == 1 else { return nil }
+        _ = unsafe PQisBusy(raw)  // parses, which hands notices to their receiver
+        return notices.totalCount == noticeCount
     }
 
     /// The next result of the command under way; nil when it is over.

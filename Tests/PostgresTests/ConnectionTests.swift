@@ -190,6 +190,7 @@ struct ConnectionTests {
 
     @Test func stoppedServerAsksForReconnect() throws {
         let cluster = try ScratchCluster()
+        defer { cluster.destroy() }
         var session = try cluster.connect()
         try cluster.stop()
         let lost = #expect(throws: DatabaseError.self) { try session.run("SELECT 1") }

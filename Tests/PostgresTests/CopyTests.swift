@@ -146,21 +146,26 @@ struct CopyTests {
         let session = try database.connect()
         try makeTables(session)
         let rows = rowsOfA([1], body: "x\u{0}y")
-        let first = rows.slice()
-        let padding = BinaryRows()
-        let filler = padding.slice()
-        // After the error, the pieces stand for whatever else there is; they are never looked at.
-        var pieces = [first]
-        for _ in 0..<200_000 { pieces.append(filler) }
-        let source = CopySource(
-            statement: "COPY a (id, body, doc) FROM STDIN (FORMAT binary)", table: "a",
-            chunks: pieces)
-        let error = #expect(throws: DatabaseError.self) {
-            try session.connection.commit(copies: [source], deadlineNs: farDeadlineNs)
+        let whole = rows.slice()
+        var takenCount = 0
+        let chunks = (0..<1_000).lazy.map { index in
+            takenCount = index + 1
+            if index == 1 {
+                try? database.waitForSession(where: "state = 'idle in transaction (aborted)'")
+            }
+            return whole
         }
+        session.connection.begin()
+        let error = #expect(throws: DatabaseError.self) {
+            try session.connection.copyIn(
+                "COPY a (id, body, doc) FROM STDIN (FORMAT binary)", table: "a", chunks: chunks,
+                deadlineNs: farDeadlineNs)
+        }
+        session.connection.rollback(deadlineNs: farDeadlineNs)
         #expect(error?.disposition == .rejectedRow(table: "a", rowNumber: 1))
-        #expect(session.isUsable)
-        withExtendedLifetime((rows, padding)) {}
+        #expect(takenCount == 2)
+        #expect(session.isUsable && !session.isInTransaction)
+        withExtendedLifetime(rows) {}
     }
 
     @Test func terminatedBackendAsksForReconnect() throws {

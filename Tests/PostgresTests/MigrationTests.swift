@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Base
+import Copy
 import Foundation
 import Synchronization
 import Testing
@@ -62,6 +63,41 @@ struct MigrationTests {
                 AND obj_description(oid) IS NULL
             """)
         #expect(silent == [])
+    }
+
+    @Test func numbersOfOTLPHaveNames() throws {
+        let session = try ScratchDatabase().connect()
+        let severities = try session.texts(
+            """
+            SELECT severity_number || ' ' || severity_text FROM log_severity_numbers
+            WHERE severity_number IN (0, 1, 2, 9, 21, 24) ORDER BY severity_number
+            """)
+        #expect(
+            severities == [
+                "0 UNSPECIFIED", "1 TRACE", "2 TRACE2", "9 INFO", "21 FATAL", "24 FATAL4",
+            ])
+        #expect(try session.integer("SELECT count(*) FROM log_severity_numbers") == 25)
+        #expect(try session.text("SELECT name FROM span_kinds WHERE kind_id = 2") == "SERVER")
+        #expect(
+            try session.text("SELECT name FROM metric_types WHERE metric_type_id = 9")
+                == "histogram")
+    }
+
+    @Test(arguments: FactTable.allCases)
+    func everyCopyStatementFitsItsTable(table: FactTable) throws {
+        let session = try ScratchDatabase().connect()
+        let empty = BinaryRows()
+        let source = CopySource(
+            statement: table.copyStatement, table: table.name, chunks: [empty.slice()])
+        try session.connection.commit(copies: [source], deadlineNs: farDeadlineNs)
+        let columns = try session.texts(
+            """
+            SELECT attname::text FROM pg_attribute
+            WHERE attrelid = '\(table.name)'::regclass AND attnum > 0 AND NOT attisdropped
+            ORDER BY attnum
+            """)
+        #expect(columns == table.columns)
+        withExtendedLifetime(empty) {}
     }
 
     @Test func newMigrationsAreAdded() throws {

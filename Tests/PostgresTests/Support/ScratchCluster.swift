@@ -44,8 +44,6 @@ final class ScratchCluster: Sendable {
         try start()
     }
 
-    deinit { destroy() }
-
     /// Settings for `database` on this cluster.
     func settings(_ database: String = "postgres") -> DatabaseSettings {
         DatabaseSettings(url: "host=\(folder) user=postgres dbname=\(database)")
@@ -101,7 +99,9 @@ final class ScratchCluster: Sendable {
         }
     }
 
-    private func destroy() {
+    /// Stops the server and removes everything. Needed, because the thread that waits for the
+    /// server keeps the cluster alive.
+    func destroy() {
         try? stop()
         try? FileManager.default.removeItem(atPath: folder)
     }
