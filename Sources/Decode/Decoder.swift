@@ -24,6 +24,10 @@ package enum Decoder {
     package static func decode(
         signal: Signal, body: ByteSlice, limits: DecodeLimits, budget: MemoryBudget
     ) throws(DecodeError) -> Export {
+        guard body.count <= bodySizeBytesMax else {
+            throw .refused(
+                Refusal(.tooLarge, "the request has more than \(bodySizeBytesMax) bytes"))
+        }
         var limits = limits
         // What the whole budget cannot hold is not worth a retry.
         limits.unpackedSizeBytesMax = min(limits.unpackedSizeBytesMax, budget.limitBytes)
@@ -32,6 +36,7 @@ package enum Decoder {
         guard budget.tryReserve(sizeBytes) else { throw .overBudget }
         var arena = Arena(sizeBytes: sizeBytes)
         guard let root = unsafe unpack(body, signal: signal, into: &arena) else {
+            _ = consume arena
             budget.release(sizeBytes)
             throw .refused(unexpectedRefusal)
         }
@@ -39,6 +44,9 @@ package enum Decoder {
             signal: signal, itemCount: itemCount, faults: scan.faults, arena: arena, root: root,
             budget: budget)
     }
+
+    /// protobuf-c keeps lengths in 32 bits, some of them signed.
+    static let bodySizeBytesMax = Int(Int32.max)
 
     /// What is said when protobuf-c refuses what the scan has accepted. The scan is at least as
     /// strict, so that would be our bug; it must not stop the daemon.

@@ -57,6 +57,7 @@ struct UnpackModel: BitwiseCopyable, Sendable {
             unsafe RecordingAllocator.sizes(
                 descriptor, repeating: [0x18, 0x01], count: memberCount)
         }
+        precondition(Self.alignmentBytes == Arena.alignmentBytes)
         unsafe precondition(MemoryLayout<UnsafeRawPointer>.stride == Self.repeatedElementSizeBytes)
         precondition(Self.repeatedTextElementSizeBytes % Self.alignmentBytes == 0)
         let structSizeBytes = unsafe Int(descriptor.pointee.sizeof_message)

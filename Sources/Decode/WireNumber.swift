@@ -48,17 +48,27 @@ enum WireNumber {
     /// How many varints fill `bytes` exactly, or nil when the last one is cut off or one is over 10
     /// bytes.
     static func packedVarintCount(_ bytes: UnsafeRawBufferPointer) -> Int? {
+        let continuationBits: UInt64 = 0x8080_8080_8080_8080
         var count = 0
+        var offset = 0
         var sizeBytes = 0
-        for offset in 0..<bytes.count {
-            let byte = unsafe bytes[offset]
-            sizeBytes += 1
-            if byte < 0x80 {
-                count += 1
+        while offset < bytes.count {
+            // Most numbers are below 128: 8 of them at once, the first of which may end another.
+            if bytes.count &- offset >= 8,
+                unsafe bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+                    & continuationBits == 0
+            {
+                (count, offset, sizeBytes) = (count &+ 8, offset &+ 8, 0)
+                continue
+            }
+            sizeBytes &+= 1
+            if unsafe bytes[offset] < 0x80 {
+                count &+= 1
                 sizeBytes = 0
             } else if sizeBytes == 10 {
                 return nil
             }
+            offset &+= 1
         }
         return sizeBytes == 0 ? count : nil
     }

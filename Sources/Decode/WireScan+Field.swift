@@ -73,19 +73,10 @@ extension WireScan {
             state.sizeBytes &+=
                 UnpackModel.repeatedTextElementSizeBytes &+ UnpackModel.rounded(count)
             try unsafe checkText(start, count: count, context, level: state.frame.level)
-        case .repeatedFixed64:
-            unsafe state.at = end
-            guard count & 7 == 0 else {
-                throw unsafe context.malformed(.packedLength, at: valueStart)
-            }
-            state.addElements(count &>> 3, rule)
-        case .repeatedVarint:
+        case .repeatedFixed64, .repeatedVarint:
             unsafe state.at = end
             let bytes = unsafe UnsafeRawBufferPointer(start: start, count: count)
-            guard let elementCount = unsafe WireNumber.packedVarintCount(bytes) else {
-                throw unsafe context.malformed(.varint, at: valueStart)
-            }
-            state.addElements(elementCount, rule)
+            try unsafe state.addElements(packedCount(bytes, rule, context), rule)
         case .unknown:
             unsafe state.at = end
             state.addUnknown(sizeBytes: length.sizeBytes &+ count)
@@ -119,6 +110,24 @@ extension WireScan {
             state.addElements(1, rule)
         default: throw unsafe context.malformed(.wireType, at: start)
         }
+    }
+
+    /// How many numbers are packed in `bytes`.
+    @inline(__always)
+    private mutating func packedCount(
+        _ bytes: UnsafeRawBufferPointer, _ rule: FieldRule, _ context: ScanContext
+    ) throws(DecodeError) -> Int {
+        let start = unsafe bytes.baseAddress.unsafelyUnwrapped
+        guard rule.kind == .repeatedVarint else {
+            guard bytes.count & 7 == 0 else {
+                throw unsafe context.malformed(.packedLength, at: start)
+            }
+            return bytes.count &>> 3
+        }
+        guard let count = unsafe WireNumber.packedVarintCount(bytes) else {
+            throw unsafe context.malformed(.varint, at: start)
+        }
+        return count
     }
 
     @inline(__always)

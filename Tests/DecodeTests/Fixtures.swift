@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Base
+import Testing
 
 @testable import Decode
 
@@ -106,7 +107,9 @@ func result(
         return .decoded(itemCount: export.itemCount)
     } catch {
         switch error {
-        case .refused(let refusal): return .refused(refusal.code)
+        case .refused(let refusal):
+            #expect(refusal != Decoder.unexpectedRefusal)
+            return .refused(refusal.code)
         case .overBudget: return .overBudget
         }
     }
@@ -119,6 +122,7 @@ func refusalMessage(_ bytes: [UInt8], _ signal: Signal = .traces) -> String? {
         return nil
     } catch {
         guard case .refused(let refusal) = error else { return nil }
+        #expect(refusal != Decoder.unexpectedRefusal)
         return refusal.message
     }
 }

@@ -208,3 +208,16 @@ func itemsOfOneRequest(count: Int, isAllowed: Bool) {
     }
     #expect(budget.inUseBytes == 0)
 }
+
+// Goal: what is beyond protobuf-c's 32-bit lengths is refused unread. Method: an address that must
+// not be read.
+@Test func requestsOfTwoGibibytesAreRefusedUnread() {
+    let slice = unsafe ByteSlice(base: UnsafeRawPointer(bitPattern: 16), count: 1 << 31)
+    #expect {
+        _ = try Decoder.decode(
+            signal: .traces, body: slice, limits: .forTests, budget: MemoryBudget(limitBytes: 1))
+    } throws: { error in
+        guard case .refused(let refusal) = error as? DecodeError else { return false }
+        return refusal.code == .tooLarge
+    }
+}

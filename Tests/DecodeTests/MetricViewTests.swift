@@ -235,6 +235,10 @@ func histogramFields(isPacked: Bool) throws {
     let varints: [([UInt8], Bool)] = [
         ([], true), ([0], true), ([0x80], false), ([0x80, 0], true), ([1, 2, 3], true),
         ([1, 0x80], false),
+        ([UInt8](repeating: 5, count: 8), true), ([UInt8](repeating: 5, count: 8) + [0x80], false),
+        ([0x80] + [UInt8](repeating: 5, count: 9), true),
+        ([UInt8](repeating: 0xFF, count: 9) + [UInt8](repeating: 5, count: 8), true),
+        ([UInt8](repeating: 0xFF, count: 10) + [UInt8](repeating: 5, count: 8), false),
         ([UInt8](repeating: 0xFF, count: 9) + [1], true),
         ([UInt8](repeating: 0xFF, count: 10) + [1], false),
     ]
