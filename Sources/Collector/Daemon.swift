@@ -70,14 +70,14 @@ package struct Daemon {
 
     // MARK: Start
 
+    /// A daemon that cannot store must not take requests: better to fail now, with the remedy.
     private func checkDatabase() throws(DaemonError) {
-        do throws(DatabaseError) {
-            var connection = try PGConnection.connect(database, stop: stop)
-            try checkSchema(&connection)
-        } catch { throw DaemonError(error, database) }
+        let pending = try DatabaseSchema(configuration).status().pending
+        guard let first = pending.first else { return }
+        throw DaemonError(
+            .schemaNotCurrent,
+            "\(pending.count) migrations are pending, from \(first.name) on; run `starling migrate`")
     }
-
-    private func checkSchema(_ connection: inout PGConnection) throws(DatabaseError) {}
 
     private func makePipeline(_ partitions: PartitionMaker) throws(DaemonError) -> Pipeline {
         do throws(SystemError) {

@@ -19,7 +19,7 @@ struct Janitor: Sendable {
 
     /// Looks after the partitions until the daemon stops.
     func run() {
-        var delayMs = Janitor.periodMs
+        var delayMs = 0
         while !stop.wait(delayMs: delayMs) {
             do throws(DatabaseError) {
                 try makePartitions()
