@@ -9,6 +9,7 @@ package import Rows
 /// exports. Thread: confined to one writer. Reused: `removeAll` begins the next batch.
 package struct CopyBatch: ~Copyable {
     private var tables: InlineArray<6, TableBatch>
+    private var exportCount = 0
 
     package init(interval: PartitionInterval, budget: MemoryBudget) {
         precondition(FactTable.allCases.count == 6)
@@ -44,9 +45,11 @@ package struct CopyBatch: ~Copyable {
         _ export: borrowing Export, at exportIndex: Int, builder: inout RowBuilder,
         context: EmissionContext
     ) -> RowTally? {
+        precondition(exportIndex == exportCount, "exports are added in order")
         for index in tables.indices { tables[index].beginExport() }
         if let tally = builder.emitRows(of: export, at: exportIndex, context: context, into: &self)
         {
+            exportCount += 1
             return tally
         }
         for index in tables.indices { tables[index].dropExport() }
@@ -63,6 +66,7 @@ package struct CopyBatch: ~Copyable {
 
     /// Forgets all rows, and gives back the memory of tables that hold more than `keptSizeBytes`.
     package mutating func removeAll(keptSizeBytes: Int) {
+        exportCount = 0
         for index in tables.indices { tables[index].removeAll(keptSizeBytes: keptSizeBytes) }
     }
 }

@@ -14,9 +14,8 @@ package struct RowTally: Equatable, Sendable {
 
     mutating func accept() { rowCount += 1 }
 
-    mutating func reject(_ fault: ItemFault, itemCount: Int = 1) {
-        guard itemCount > 0 else { return }
-        rejectedItemCount += itemCount
+    mutating func reject(_ fault: ItemFault) {
+        rejectedItemCount += 1
         if firstFault == nil { firstFault = fault }
     }
 }
