@@ -35,8 +35,8 @@ package struct SpanID: Equatable, Sendable {
 }
 
 extension ByteSlice {
-    /// The 8 bytes at `offset`, big-endian. As `bigEndian(at:as:)`, which is generic and would not be
-    /// specialised here, where it is wanted three times per row.
+    /// The 8 bytes at `offset`, big-endian. As `bigEndian(at:as:)`, which is generic and would not
+    /// be specialised here, where it is wanted three times per row.
     @inline(__always)
     fileprivate func word(at offset: Int) -> UInt64 {
         precondition(offset >= 0 && offset <= count - 8)
