@@ -6,13 +6,19 @@
 /// free.
 /// Ownership: moved with the export. Thread: wherever its owner is.
 @safe
+@frozen
 package struct Arena: ~Copyable, @unchecked Sendable {
-    private let storage: UnsafeMutableRawBufferPointer
-    /// Bytes handed out so far, padding included.
-    package private(set) var usedSizeBytes = 0
+    @usableFromInline
+    let storage: UnsafeMutableRawBufferPointer
+    @usableFromInline
+    var usedBytes = 0
 
     /// Alignment of every piece: what malloc gives, which protobuf-c relies on.
-    package static let alignmentBytes = 16
+    @inlinable
+    package static var alignmentBytes: Int { 16 }
+
+    /// Bytes handed out so far, padding included.
+    package var usedSizeBytes: Int { usedBytes }
 
     /// Allocates `sizeBytes` at once. The caller has reserved them from the budget.
     package init(sizeBytes: Int) {
@@ -20,20 +26,22 @@ package struct Arena: ~Copyable, @unchecked Sendable {
         unsafe storage = .allocate(byteCount: sizeBytes, alignment: Arena.alignmentBytes)
     }
 
+    @inlinable
     deinit { unsafe storage.deallocate() }
 
     package var sizeBytes: Int { unsafe storage.count }
 
     /// The next `sizeBytes` bytes, or nil when they do not fit: an arena never grows. O(1).
+    @inlinable
     package mutating func allocate(sizeBytes: Int) -> UnsafeMutableRawPointer? {
         precondition(sizeBytes >= 0)
         let mask = Arena.alignmentBytes - 1
-        let startOffset = (usedSizeBytes + mask) & ~mask
+        let startOffset = (usedBytes + mask) & ~mask
         guard unsafe startOffset <= storage.count,
             unsafe sizeBytes <= storage.count - startOffset,
             let base = unsafe storage.baseAddress
         else { return nil }
-        usedSizeBytes = startOffset + sizeBytes
+        usedBytes = startOffset + sizeBytes
         return unsafe base + startOffset
     }
 }

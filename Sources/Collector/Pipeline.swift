@@ -34,6 +34,7 @@ final class Pipeline {
         stop: StopSignal, logger: Logger
     ) throws(SystemError) {
         Limits.checkSums()
+        Decoder.prepare()
         self.stop = stop
         self.logger = logger
         let budget = MemoryBudget(limitBytes: configuration.memory.budgetBytes)
