@@ -106,14 +106,14 @@ struct AttributeRows {
                     INSERT INTO \(name) (\(idColumn), attributes)
                     SELECT id, text::jsonb FROM unnest($1, $2) AS new (id, text)
                     """
-                return (sql, QueryParameters(table.ownerIDs, table.values))
+                return (sql, QueryParameters([table.ownerIDs, table.values]))
             }
             let sql = """
                 INSERT INTO \(name) (\(idColumn), key_id, value)
                 SELECT id, key_id, value FROM unnest($1, $2, $3) AS new (id, key, value)
                 JOIN attribute_keys USING (key)
                 """
-            return (sql, QueryParameters(table.ownerIDs, table.keys, table.values))
+            return (sql, QueryParameters([table.ownerIDs, table.keys, table.values]))
         }
     }
 }

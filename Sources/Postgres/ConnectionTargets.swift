@@ -39,7 +39,7 @@ extension ConnectionTarget {
             base.timeoutMs = seconds * 1_000
         }
         base["client_encoding"] = "UTF8"
-        base.setDefault("application_name", settings.applicationName)
+        base.setDefault("fallback_application_name", settings.applicationName)
         base.setDefault("gssencmode", "disable")  // spares a Kerberos attempt per connection
         // A host that vanishes is noticed within 20 s with data under way, within a minute without.
         base.setDefault("tcp_user_timeout", "20000")
@@ -93,7 +93,8 @@ extension ConnectionTarget {
         let parsed = unsafe PQconninfoParse(conninfo, &problem)
         defer { unsafe PQfreemem(problem) }
         guard let parsed = unsafe parsed else {
-            let text = unsafe problem.map { unsafe String(cString: $0) } ?? "out of memory"
+            let said = unsafe problem.map { unsafe String(cString: $0) } ?? "out of memory"
+            let text = withoutQuotedParts(said)
             throw DatabaseError(
                 .badSettings, .fatal, message: "database.url: " + ServerReport.cut(text[...]))
         }
@@ -108,5 +109,12 @@ extension ConnectionTarget {
             unsafe option += 1
         }
         return options
+    }
+
+    /// libpq repeats the part of the text that it does not understand, which may be of a password.
+    private static func withoutQuotedParts(_ text: String) -> String {
+        let parts = text.split(separator: "\"", omittingEmptySubsequences: false)
+        return parts.enumerated().map { $0.offset % 2 == 0 ? String($0.element) : "..." }
+            .joined(separator: "\"")
     }
 }

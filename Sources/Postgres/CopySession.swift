@@ -110,6 +110,7 @@ extension PGConnection {
         for whole in chunks {
             var offset = 0
             while offset < whole.count {
+                try checkDeadline(deadlineNs, doing: "sending rows")
                 if try hasServerSpoken() { return false }
                 let sizeBytes = min(chunkSizeBytes, whole.count - offset)
                 try putCopyData(whole.slice(offset: offset, count: sizeBytes))

@@ -23,4 +23,10 @@ package struct DatabaseSettings: Sendable {
         self.statementTimeoutMs = statementTimeoutMs
         self.applicationName = applicationName
     }
+
+    /// When to give up on a statement that is sent now: a little after the server would, so that it
+    /// is the server who ends it, and the session lives on.
+    package var statementDeadlineNs: UInt64 {
+        statementTimeoutMs == 0 ? .max : Deadline.inMs(statementTimeoutMs + 5_000)
+    }
 }

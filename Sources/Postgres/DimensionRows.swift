@@ -38,9 +38,8 @@ struct ResourceRows: DimensionRows {
         entityRefs.append(refs)
     }
 
-    var parameters: QueryParameters {
-        QueryParameters(
-            hashes, serviceNames, serviceNamespaces, schemaURLs, droppedCounts, entityRefs)
+    var columns: [ArrayParameter] {
+        [hashes, serviceNames, serviceNamespaces, schemaURLs, droppedCounts, entityRefs]
     }
 
     static func attributes(of content: ResourceContent) -> EffectiveAttributes? {
@@ -72,8 +71,8 @@ struct ScopeRows: DimensionRows {
         droppedCounts.append(entry.content.droppedAttributesCount.bitPatternOrNil)
     }
 
-    var parameters: QueryParameters {
-        QueryParameters(hashes, names, versions, schemaURLs, droppedCounts)
+    var columns: [ArrayParameter] {
+        [hashes, names, versions, schemaURLs, droppedCounts]
     }
 
     static func attributes(of content: ScopeContent) -> EffectiveAttributes? { content.attributes }
@@ -100,7 +99,9 @@ struct OperationRows: DimensionRows {
         kinds.append(entry.content.kind)
     }
 
-    var parameters: QueryParameters { QueryParameters(hashes, serviceNames, names, kinds) }
+    var columns: [ArrayParameter] {
+        [hashes, serviceNames, names, kinds]
+    }
 }
 
 struct MetricRows: DimensionRows {
@@ -147,10 +148,11 @@ struct MetricRows: DimensionRows {
         metadata.append(text)
     }
 
-    var parameters: QueryParameters {
-        QueryParameters(
+    var columns: [ArrayParameter] {
+        [
             hashes, identityHashes, names, types, units, temporalities, areMonotonic, descriptions,
-            schemaURLs, metadata)
+            schemaURLs, metadata,
+        ]
     }
 }
 
@@ -178,7 +180,9 @@ struct BoundsRows: DimensionRows {
         stops.append(Int32(bounds.count))
     }
 
-    var parameters: QueryParameters { QueryParameters(hashes, starts, stops, bounds) }
+    var columns: [ArrayParameter] {
+        [hashes, starts, stops, bounds]
+    }
 }
 
 struct SeriesRows: DimensionRows {
@@ -205,7 +209,9 @@ struct SeriesRows: DimensionRows {
         scopeIDs.append(entry.content.scopeID.map { Int32($0) })
     }
 
-    var parameters: QueryParameters { QueryParameters(hashes, metricIDs, resourceIDs, scopeIDs) }
+    var columns: [ArrayParameter] {
+        [hashes, metricIDs, resourceIDs, scopeIDs]
+    }
 
     static func attributes(of content: SeriesContent) -> EffectiveAttributes? {
         content.effectiveAttributes

@@ -23,7 +23,8 @@ protocol DimensionRows {
 
     init()
     mutating func append(_ entry: MissingList<Content>.Entry) throws(DatabaseError)
-    var parameters: QueryParameters { get }
+    /// What was appended: the parameters of `columnsAndSource`.
+    var columns: [ArrayParameter] { get }
     static func attributes(of content: Content) -> EffectiveAttributes?
 }
 
@@ -31,6 +32,8 @@ extension DimensionRows {
     static var attributePrefix: String? { nil }
     static var idType: ParameterType { .int4 }
     static func attributes(of content: Content) -> EffectiveAttributes? { nil }
+
+    var sizeBytes: Int { columns.reduce(0) { $0 + $1.sizeBytes } }
 
     static var insertStatement: String {
         """

@@ -6,7 +6,7 @@ package import Rows
 enum DimensionLimits {
     /// Rows of one transaction: short, because other daemons may wait for it.
     static let rowsPerTransactionMax = 1_000
-    /// Bytes of attributes after which a statement is sent; one value more may stand in it. libpq
+    /// Bytes of parameters after which a statement is sent; one owner's more may stand in it. libpq
     /// holds a copy while it is sent.
     static let statementSizeBytesMax = 1 << 20
     /// Look-ups and insertions in turn before giving up: each turn but the first needs another
@@ -69,13 +69,11 @@ extension PGConnection {
             try lookUp(&list, open, as: rows, deadlineNs: deadlineNs)
             open.removeAll { list.entries[$0].id != 0 }
             guard insertedCount < insertCountMax else { return insertedCount }
-            var start = 0
-            while start < open.count, insertedCount < insertCountMax {
-                let room = min(
-                    insertCountMax - insertedCount, DimensionLimits.rowsPerTransactionMax)
-                let chunk = Array(open[start...].prefix(room))
-                insertedCount += try insert(&list, chunk, as: rows, deadlineNs: deadlineNs)
-                start += chunk.count
+            var rest = open[...]
+            while !rest.isEmpty, insertedCount < insertCountMax {
+                insertedCount += try insertSome(
+                    &list, &rest, countMax: insertCountMax - insertedCount, as: rows,
+                    deadlineNs: deadlineNs)
             }
             // What was not inserted now was inserted by another daemon a moment ago: look again.
             open.removeAll { list.entries[$0].id != 0 }
@@ -95,24 +93,29 @@ extension PGConnection {
         var hashes = ArrayParameter(.bytea)
         for position in positions { hashes.append(list.entries[position].hash.bytes) }
         let result = try query(
-            rows.selectStatement, QueryParameters(hashes), deadlineNs: deadlineNs)
+            rows.selectStatement, QueryParameters([hashes]), deadlineNs: deadlineNs)
         for (hash, id) in try DimensionIDs(result).pairs { list.learn(id: id, hash: hash) }
     }
 
-    /// One transaction: rows and their attributes. Returns how many rows were new.
-    private mutating func insert<Rows: DimensionRows>(
-        _ list: inout MissingList<Rows.Content>, _ positions: [Int], as rows: Rows.Type,
-        deadlineNs: UInt64
+    /// One transaction: the first of `rest`, as many as fit it, and their attributes. Takes them
+    /// off `rest`, and returns how many of them were new.
+    private mutating func insertSome<Rows: DimensionRows>(
+        _ list: inout MissingList<Rows.Content>, _ rest: inout ArraySlice<Int>, countMax: Int,
+        as rows: Rows.Type, deadlineNs: UInt64
     ) throws(DatabaseError) -> Int {
         var new = Rows()
         var attributes: [ContentHash: EffectiveAttributes] = [:]
-        for position in positions {
+        var room = min(countMax, DimensionLimits.rowsPerTransactionMax)
+        while room > 0, new.sizeBytes < DimensionLimits.statementSizeBytesMax,
+            let position = rest.popFirst()
+        {
             let entry = list.entries[position]
             try new.append(entry)
             attributes[entry.hash] = rows.attributes(of: entry.content)
+            room -= 1
         }
         try registerKeys(of: attributes.values, deadlineNs: deadlineNs)
-        let parameters = new.parameters
+        let parameters = QueryParameters(new.columns)
         let inserted = try withTransaction(deadlineNs: deadlineNs) {
             connection throws(DatabaseError) in
             let result = try connection.query(
@@ -138,7 +141,7 @@ extension PGConnection {
             INSERT INTO attribute_keys (key) SELECT key FROM unnest($1::text[]) AS new (key)
             WHERE NOT EXISTS (SELECT FROM attribute_keys AS old WHERE old.key = new.key)
             ORDER BY key ON CONFLICT (key) DO NOTHING
-            """, QueryParameters(keys), deadlineNs: deadlineNs)
+            """, QueryParameters([keys]), deadlineNs: deadlineNs)
     }
 
     private mutating func insertAttributes<Rows: DimensionRows>(

@@ -80,9 +80,7 @@ extension PGConnection {
         let types = parameters.entries.map { Oid($0.typeID) }
         let lengths = parameters.entries.map { Int32(max(0, $0.sizeBytes)) }
         let formats = [Int32](repeating: 1, count: parameters.entries.count)
-        // One byte more than needed, so that even an empty value has an address: NULL means NULL.
-        let bytes = parameters.bytes + [0]
-        return unsafe bytes.withUnsafeBytes { bytes in
+        return unsafe parameters.bytes.withUnsafeBytes { bytes in
             let base = unsafe bytes.bindMemory(to: CChar.self).baseAddress!
             let values = unsafe parameters.entries.map { entry in
                 unsafe entry.sizeBytes < 0 ? nil : UnsafePointer(base + entry.offset)

@@ -76,7 +76,10 @@ package struct PGConnection: ~Copyable {
     /// A server that shut down has said so long before the next batch comes along.
     package mutating func checkIdle() -> Bool {
         guard !isLost else { return false }
-        if poll(POLLIN, timeoutMs: 0).socket != 0, unsafe PQconsumeInput(raw) == 0 { abandon() }
+        while poll(POLLIN, timeoutMs: 0).socket != 0 {
+            // The server's farewell comes before the end of the stream.
+            if readInput() == nil { break }
+        }
         if unsafe PQstatus(raw) != CONNECTION_OK { abandon() }
         return !isLost
     }
@@ -89,18 +92,22 @@ extension PGConnection {
         for events: Int32, deadlineNs: UInt64, doing: String
     ) throws(DatabaseError) -> Int32 {
         while true {
-            let timeoutMs = Deadline.leftMs(untilNs: deadlineNs)
-            let ready = poll(events, timeoutMs: timeoutMs)
+            // poll() would ignore a socket that libpq has closed, and wait for nothing.
+            guard unsafe PQsocket(raw) >= 0 else { throw lost() }
+            let ready = poll(events, timeoutMs: Deadline.leftMs(untilNs: deadlineNs))
             if ready.isStopped {
                 abandon()
                 throw .stopped()
             }
             if ready.socket != 0 { return ready.socket }
-            if Clock.monotonicNs >= deadlineNs {
-                abandon()
-                throw .timedOut(doing)
-            }
+            try checkDeadline(deadlineNs, doing: doing)
         }
+    }
+
+    mutating func checkDeadline(_ deadlineNs: UInt64, doing: String) throws(DatabaseError) {
+        guard Clock.monotonicNs >= deadlineNs else { return }
+        abandon()
+        throw .timedOut(doing)
     }
 
     /// One poll() over the socket and the stop signal. The socket counts as ready when it is

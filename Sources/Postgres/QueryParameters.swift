@@ -35,16 +35,16 @@ package struct QueryParameters: Sendable {
         let sizeBytes: Int
     }
 
-    private(set) var bytes: [UInt8] = []
+    /// Begins with a byte of no meaning, so that even an empty value has an address: to libpq, no
+    /// address is NULL.
+    private(set) var bytes: [UInt8] = [0]
     private(set) var entries: [Entry] = []
 
     package init() {}
 
-    package init(_ arrays: ArrayParameter...) {
+    package init(_ arrays: [ArrayParameter]) {
         for array in arrays { append(array) }
     }
-
-    package var sizeBytes: Int { bytes.count }
 
     package mutating func append(_ value: Int64) {
         appendEntry(.int8) { $0.appendBigEndian(value) }
@@ -89,6 +89,9 @@ package struct ArrayParameter: Sendable {
     private var elements: [UInt8] = []
 
     package init(_ type: ParameterType) { self.type = type }
+
+    /// Bytes of the elements, with their lengths.
+    package var sizeBytes: Int { elements.count }
 
     package mutating func append(_ value: Int64?) {
         precondition(type == .int8)

@@ -151,6 +151,20 @@ struct ConnectionTests {
         #expect(error?.disposition == .fatal)
     }
 
+    @Test func errorsDoNotRepeatTheURL() throws {
+        let settings = DatabaseSettings(url: "host=a password=correct horse")
+        let error = #expect(throws: DatabaseError.self) { _ = try Session(settings) }
+        #expect(error?.code == .badSettings)
+        #expect(error?.message.contains("horse") == false)
+    }
+
+    @Test func serverEndsAStatementBeforeTheClientGivesUp() {
+        var settings = DatabaseSettings(url: "", statementTimeoutMs: 1_000)
+        #expect(settings.statementDeadlineNs > Deadline.inMs(1_000))
+        settings.statementTimeoutMs = 0
+        #expect(settings.statementDeadlineNs == .max)
+    }
+
     @Test func nextHostIsTried() throws {
         let database = try ScratchDatabase(.empty)
         var settings = database.settings

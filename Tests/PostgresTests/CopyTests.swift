@@ -168,6 +168,30 @@ struct CopyTests {
         withExtendedLifetime(rows) {}
     }
 
+    /// A server that takes the data slowly, but steadily, never makes us wait long at a time.
+    @Test func deadlineEndsACopyThatProgresses() throws {
+        let database = try ScratchDatabase(.empty)
+        let session = try database.connect()
+        try session.run("CREATE TABLE a (id bigint, body text, doc jsonb)")
+        let rows = rowsOfA(1...1)
+        let whole = rows.slice()
+        session.connection.begin()
+        try session.run("SELECT 1")
+        let header = whole.slice(offset: 0, count: 19)
+        let deadlineNs = Deadline.inMs(20)
+        let endless = (0..<Int.max).lazy.map { index in
+            index == 0 ? header : whole.slice(offset: 19, count: whole.count - 21)
+        }
+        let error = #expect(throws: DatabaseError.self) {
+            try session.connection.copyIn(
+                "COPY a (id, body, doc) FROM STDIN (FORMAT binary)", table: "a", chunks: endless,
+                deadlineNs: deadlineNs)
+        }
+        #expect(error?.code == .timedOut)
+        #expect(!session.isUsable)
+        withExtendedLifetime(rows) {}
+    }
+
     @Test func terminatedBackendAsksForReconnect() throws {
         let database = try ScratchDatabase(.empty)
         let session = try database.connect()

@@ -120,8 +120,8 @@ extension ScratchCluster {
     }
 
     private static func makeFolder() throws -> String {
-        let root = NSTemporaryDirectory()
-        var template = Array("\(root)/\(folderPrefix)\(getpid())-XXXXXX".utf8CString)
+        let root = NSTemporaryDirectory()  // ends in a slash
+        var template = Array("\(root)\(folderPrefix)\(getpid())-XXXXXX".utf8CString)
         guard let made = unsafe mkdtemp(&template) else {
             throw Program.Failure(message: "cannot make a folder in \(root)")
         }
@@ -158,14 +158,14 @@ extension ScratchCluster {
 
     /// Removes what test processes that were killed left behind.
     private static func removeLeftovers() {
-        let root = NSTemporaryDirectory()
+        let root = NSTemporaryDirectory()  // ends in a slash
         let names = (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []
         for name in names where name.hasPrefix(folderPrefix) {
             let owner = name.dropFirst(folderPrefix.count).prefix { $0.isNumber }
             guard let processID = pid_t(owner), kill(processID, 0) == -1, errno == ESRCH else {
                 continue
             }
-            try? FileManager.default.removeItem(atPath: "\(root)/\(name)")
+            try? FileManager.default.removeItem(atPath: root + name)
         }
     }
 }
