@@ -25,6 +25,7 @@ package final class ServiceManager: Sendable {
         address = environment["NOTIFY_SOCKET"].flatMap(UnixAddress.init)
         let kind = Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue)
         descriptor = address == nil ? -1 : socket(AF_UNIX, kind, 0)
+        if descriptor >= 0 { ServiceManager.limitWaiting(descriptor) }
         watchdogPeriodMs = ServiceManager.watchdogPeriodMs(environment, processID: processID)
     }
 
@@ -43,7 +44,7 @@ package final class ServiceManager: Sendable {
     /// Whether anyone listens.
     package var isPresent: Bool { descriptor >= 0 }
 
-    /// Start-up, or a reload, is complete. Waits until it is delivered.
+    /// Start-up, or a reload, is complete. Waits until it is delivered, but not for ever.
     package func ready(status: String) {
         send("READY=1\nSTATUS=\(ServiceManager.oneLine(status))", isWaiting: true)
     }
@@ -63,8 +64,11 @@ package final class ServiceManager: Sendable {
         send("STATUS=\(ServiceManager.oneLine(text))", isWaiting: false)
     }
 
-    /// A sign of life. Never waits: if the service manager does not read, the next one will do.
-    package func watchdog() { send("WATCHDOG=1", isWaiting: false) }
+    /// A sign of life, if one is wanted. Never waits: if the service manager does not read, the next
+    /// one will do.
+    package func watchdog() {
+        if watchdogPeriodMs != nil { send("WATCHDOG=1", isWaiting: false) }
+    }
 
     /// Start-up or shutdown goes on and needs `ms` milliseconds more than now.
     package func extendTimeout(ms: Int) {
@@ -81,6 +85,13 @@ package final class ServiceManager: Sendable {
                 if sent >= 0 || linux_errno() != EINTR { return }
             }
         }
+    }
+
+    /// Who does not read for a second is not waited for: a shutdown must not hang on it.
+    private static func limitWaiting(_ descriptor: Int32) {
+        var timeout = timeval(tv_sec: 1, tv_usec: 0)
+        let size = socklen_t(MemoryLayout<timeval>.size)
+        unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, size)
     }
 
     private static func watchdogPeriodMs(_ environment: [String: String], processID: Int32) -> Int?

@@ -50,7 +50,8 @@ private final class Receiver {
     @Test(arguments: [false, true])
     func messagesArrive(isAbstract: Bool) throws {
         let receiver = try Receiver(isAbstract: isAbstract)
-        let manager = ServiceManager(environment: ["NOTIFY_SOCKET": receiver.name], processID: 1)
+        let manager = ServiceManager(
+            environment: ["NOTIFY_SOCKET": receiver.name, "WATCHDOG_USEC": "1000000"], processID: 1)
         #expect(manager.isPresent)
         manager.ready(status: "serving")
         #expect(receiver.next() == "READY=1\nSTATUS=serving")
@@ -71,7 +72,8 @@ private final class Receiver {
 
     @Test func signsOfLifeDoNotWait() throws {
         let receiver = try Receiver(isAbstract: false)
-        let manager = ServiceManager(environment: ["NOTIFY_SOCKET": receiver.name], processID: 1)
+        let manager = ServiceManager(
+            environment: ["NOTIFY_SOCKET": receiver.name, "WATCHDOG_USEC": "1000000"], processID: 1)
         try receiver.fill()
         manager.watchdog()
         manager.status("busy")
@@ -80,6 +82,23 @@ private final class Receiver {
         #expect(last == "x")
         manager.watchdog()
         #expect(receiver.next() == "WATCHDOG=1")
+    }
+
+    // A shutdown must not hang on somebody who does not read.
+    @Test func nobodyIsWaitedForForEver() throws {
+        let receiver = try Receiver(isAbstract: false)
+        let manager = ServiceManager(environment: ["NOTIFY_SOCKET": receiver.name], processID: 1)
+        try receiver.fill()
+        manager.stopping(status: "draining")
+        var last: String?
+        while let next = receiver.next() { last = next }
+        #expect(last == "x")
+    }
+
+    @Test func noSignOfLifeUnlessWanted() throws {
+        let receiver = try Receiver(isAbstract: false)
+        ServiceManager(environment: ["NOTIFY_SOCKET": receiver.name], processID: 1).watchdog()
+        #expect(receiver.next() == nil)
     }
 
     @Test func receiverThatIsGoneIsNoFault() throws {
