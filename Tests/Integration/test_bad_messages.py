@@ -103,7 +103,8 @@ SPAN_FAULTS = {
 }
 LOG_FAULTS = {
     "time 1": {"time_unix_nano": 1}, "time 2^63": {"time_unix_nano": 2**63},
-    "time 2^64-1": {"time_unix_nano": 2**64 - 1}, "too early": {"time_unix_nano": TOO_EARLY}, "too late": {"time_unix_nano": TOO_LATE},
+    "time 2^64-1": {"time_unix_nano": 2**64 - 1},
+    "too early": {"time_unix_nano": TOO_EARLY}, "too late": {"time_unix_nano": TOO_LATE},
     "observed 2^63": {"observed_time_unix_nano": 2**63}, "observed 2^64-1": {"observed_time_unix_nano": 2**64 - 1},
     "observed 1 without time": {"time_unix_nano": 0, "observed_time_unix_nano": 1},
 }

@@ -131,7 +131,8 @@ def test_order_of_sources_and_masked_secrets(binary, scratch):
 
 
 def test_port_that_is_taken(binary, starling):
-    result = run(binary, "serve", environment=environment(starling.database, starling.port))
+    """Not even with SO_REUSEPORT: two daemons that share a port by mistake would share the clients."""
+    result = run(binary, "serve", environment=environment(starling.database, starling.port), seconds=20)
     assert result.returncode not in (OK, USAGE) and str(starling.port) in result.stderr
 
 
@@ -157,7 +158,7 @@ def test_migrate_without_a_database(binary, arguments):
 
 
 def test_serve_refuses_a_database_without_tables(binary, empty_database):
-    result = run(binary, "serve", environment=environment(empty_database, free_port()))
+    result = run(binary, "serve", environment=environment(empty_database, free_port()), seconds=20)
     assert result.returncode not in (OK, USAGE)
     assert "starling migrate" in result.stderr
 
@@ -167,6 +168,18 @@ def test_serve_refuses_a_database_without_tables(binary, empty_database):
 def test_serve_says_where(starling):
     eventually(lambda: starling.endpoint in starling.daemon.stderr(), "the address in the log")
     assert not starling.daemon.stdout()
+
+
+def test_port_chosen_by_the_kernel(binary, database, scratch):
+    daemon = Daemon(binary, ["serve"], environment(database, 0), scratch)
+    try:
+        daemon.start()
+        found = eventually(lambda: re.search(r"127\.0\.0\.1:(\d+)", daemon.stderr()), "the address in the log")
+        with grpc.insecure_channel(f"127.0.0.1:{int(found.group(1))}") as channel:
+            assert Export(channel)(otlp.request("traces")).SerializeToString() == b""
+        assert daemon.stop() == OK, daemon.output()
+    finally:
+        daemon.kill()
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip"])

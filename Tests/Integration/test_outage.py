@@ -18,6 +18,7 @@ from support.rawcall import assert_healthy
 from support.waiting import eventually
 
 OWN_CLUSTER = True
+SMALL_BUDGET_BYTES = 16 << 20
 RETRYABLE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
@@ -155,6 +156,20 @@ def test_crash_of_a_backend_under_load(server, cluster, db):
     assert_nothing_lost(load, server.database)
 
 
+def test_daemon_is_killed_under_load(cluster_runs, database, start_server, db):
+    """SIGKILL: what was acknowledged was committed before."""
+    for _ in range(3):
+        server = start_server(database)
+        load = Load(server).start()
+        try:
+            load.more(300)
+            server.daemon.process.kill()
+            server.daemon.process.wait()
+        finally:
+            load.stop()
+        assert load.acknowledged <= set(stored_ids(database))
+
+
 def overload(server, channel_count=4, calls_per_channel=100, spans=200):
     """Starts far more requests than the daemon may hold; (channels, [(future, span ids)])."""
     channels = [server.channel() for _ in range(channel_count)]
@@ -197,7 +212,7 @@ def assert_settled(server, acknowledged, errors):
 def small_server(cluster_runs, database, start_server):
     """A daemon whose memory is soon full."""
     server = start_server(database, {
-        "database.writers": "1", "memory.budget_bytes": "16MiB", "limits.request_bytes_max": "4MiB",
+        "database.writers": "1", "memory.budget_bytes": f"{SMALL_BUDGET_BYTES}B", "limits.request_bytes_max": "4MiB",
         "limits.unpacked_bytes_max": "8MiB", "batch.bytes_max": "2MiB", "limits.request_deadline": "60s",
         "database.statement_timeout": "60s"})
     yield server
@@ -210,7 +225,7 @@ def test_full_while_the_database_stalls(small_server, db):
         channels, calls = overload(small_server)
         wait_for_blocked(small_server.database)
         eventually(lambda: refused(calls), "a refusal")
-        assert_healthy(small_server)
+        assert_healthy(small_server, SMALL_BUDGET_BYTES)
     acknowledged, errors = settle(channels, calls)
     assert_settled(small_server, acknowledged, errors)
 
@@ -237,7 +252,7 @@ def test_full_while_a_backend_is_frozen(small_server, db):
     try:
         channels, calls = overload(small_server)
         eventually(lambda: refused(calls), "a refusal")
-        assert_healthy(small_server)
+        assert_healthy(small_server, SMALL_BUDGET_BYTES)
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)

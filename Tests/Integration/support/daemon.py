@@ -6,6 +6,7 @@ from pathlib import Path
 import signal
 import socket
 import subprocess
+import threading
 
 from support.waiting import eventually
 
@@ -14,26 +15,32 @@ STOP_SECONDS = 60.0
 
 
 class NotifySocket:
-    """The receiving end of sd_notify: a datagram socket whose path goes into NOTIFY_SOCKET."""
+    """The receiving end of sd_notify: a datagram socket whose path goes into NOTIFY_SOCKET.
+
+    A thread empties it all the time, as systemd does: the kernel holds ten datagrams, and one more
+    would block the sender.
+    """
 
     def __init__(self, path):
         self.path = path
         self.lines = []
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self.socket.bind(str(path))
-        self.socket.setblocking(False)
+        self.thread = threading.Thread(target=self._receive, daemon=True)
+        self.thread.start()
 
-    def has(self, line):
-        """Whether `line` (such as "READY=1") came so far."""
-        while True:
-            try:
-                self.lines += self.socket.recv(65536).decode().splitlines()
-            except BlockingIOError:
-                return line in self.lines
+    def _receive(self):
+        while data := self.socket.recv(65536):  # an empty datagram is ours, see close
+            self.lines += data.decode().splitlines()
 
     def close(self):
-        self.socket.close()
-        Path(self.path).unlink(missing_ok=True)
+        """Ends the thread; what was sent before is in `lines` then."""
+        if self.thread.is_alive():
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as waker:
+                waker.sendto(b"", str(self.path))
+            self.thread.join()
+            self.socket.close()
+            self.path.unlink()
 
 
 class Daemon:
@@ -58,7 +65,7 @@ class Daemon:
 
     def _is_ready(self):
         assert self.is_running(), f"ended with {self.process.returncode} before READY=1\n{self.output()}"
-        return self.notify.has("READY=1")
+        return "READY=1" in self.notify.lines
 
     def is_running(self):
         return self.process.poll() is None
@@ -114,8 +121,12 @@ class Daemon:
 
 def run(binary, *arguments, environment=None, folder=None, seconds=120):
     """Runs a verb that ends by itself; the completed process with text output."""
-    return subprocess.run([str(binary), *arguments], env=clean_environment() | (environment or {}),
-                          cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds)
+    try:
+        return subprocess.run([str(binary), *arguments], env=clean_environment() | (environment or {}),
+                              cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds)
+    except subprocess.TimeoutExpired as expired:
+        raise AssertionError(f"`starling {' '.join(arguments)}` still runs after {seconds} s:\n"
+                             f"{(expired.stderr or b'').decode()}") from None
 
 
 def clean_environment():

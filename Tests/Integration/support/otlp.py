@@ -131,11 +131,15 @@ def length_delimited(field_number, content):
 
 
 def nested_wire(depth):
-    """AnyValue bytes of `depth` levels, made without recursion."""
-    value = b"\x18\x01"  # int_value: 1
+    """AnyValue bytes of `depth` levels, in linear time and without recursion: prefixes are made from within."""
+    leaf = b"\x18\x01"  # int_value: 1
+    prefixes, size_bytes = [], len(leaf)
     for _ in range(depth - 1):
-        value = length_delimited(5, length_delimited(1, value))  # array_value { values }
-    return value
+        inner = b"\x0a" + varint(size_bytes)  # ArrayValue.values
+        outer = b"\x2a" + varint(size_bytes + len(inner))  # AnyValue.array_value
+        prefixes.append(outer + inner)
+        size_bytes += len(outer) + len(inner)
+    return b"".join(reversed(prefixes)) + leaf
 
 
 PLACEHOLDER = "@PLACEHOLDER@"
