@@ -7,6 +7,7 @@
 /// Ownership: moved with the export. Thread: wherever its owner is.
 @safe
 @frozen
+@usableFromInline
 package struct Arena: ~Copyable, @unchecked Sendable {
     @usableFromInline
     let storage: UnsafeMutableRawBufferPointer

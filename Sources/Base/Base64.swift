@@ -3,7 +3,8 @@
 /// Base64 as of RFC 4648 §4.
 package enum Base64 {
     @usableFromInline
-    static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    static let alphabet = Array(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
     /// Digits of the encoding of `sizeBytes` bytes, padding included.
     @inlinable

@@ -7,9 +7,12 @@
 /// Cost: two words.
 @safe
 @frozen
+@usableFromInline
 package struct ByteSlice: @unchecked Sendable {
     /// Start of the bytes; nil only when empty.
+    @usableFromInline
     package let base: UnsafeRawPointer?
+    @usableFromInline
     package let count: Int
 
     @inlinable
@@ -25,6 +28,7 @@ package struct ByteSlice: @unchecked Sendable {
         unsafe self.init(base: buffer.baseAddress, count: buffer.count)
     }
 
+    @inlinable
     package static var empty: ByteSlice { unsafe ByteSlice(base: nil, count: 0) }
 
     @inlinable

@@ -76,7 +76,8 @@ package struct Daemon {
         guard let first = pending.first else { return }
         throw DaemonError(
             .schemaNotCurrent,
-            "\(pending.count) migrations are pending, from \(first.name) on; run `starling migrate`")
+            "\(pending.count) migrations are pending, from \(first.name) on; "
+                + "run `starling migrate`")
     }
 
     private func makePipeline(_ partitions: PartitionMaker) throws(DaemonError) -> Pipeline {
@@ -94,6 +95,8 @@ package struct Daemon {
 
     private func watch(_ pipeline: Pipeline, _ signals: inout Signals, reload: () -> Void) {
         var lastObservedNs = Clock.monotonicNs
+        var lastWatchdogNs: UInt64 = 0
+        let watchdogPeriodNs = serviceManager.watchdogPeriodMs.map { UInt64($0) * 1_000_000 }
         while true {
             switch signals.wait(timeoutMs: Daemon.turnMs) {
             case .terminate: return
@@ -108,8 +111,11 @@ package struct Daemon {
                 pipeline.retryHint.observe(elapsedNs: nowNs - lastObservedNs)
                 lastObservedNs = nowNs
             }
-            if pipeline.isAlive(nowNs: nowNs, writerStallNsMax: writerStallNsMax) {
+            if let periodNs = watchdogPeriodNs, nowNs - lastWatchdogNs >= periodNs / 2,
+                pipeline.isAlive(nowNs: nowNs, writerStallNsMax: writerStallNsMax)
+            {
                 serviceManager.watchdog()
+                lastWatchdogNs = nowNs
             }
         }
     }

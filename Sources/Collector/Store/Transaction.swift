@@ -53,8 +53,13 @@ struct Transaction: ~Copyable {
         )
     }
 
-    /// Another database may be behind the connection now: ids learned before may not exist there.
-    mutating func forgetDimensions() { builder.forgetDimensions() }
+    /// Prepares for a new connection: it may lead to another server than before, or to the same one
+    /// restored, so ids learned before may not exist there.
+    mutating func adopt(_ connection: inout PGConnection) throws(DatabaseError) {
+        builder.forgetDimensions()
+        builder.operationCountInDatabase = try connection.countOperations(
+            limit: shared.settings.rowLimits.operationCountMax, deadlineNs: deadlineNs)
+    }
 
     /// Commits as many of the first exports as fit one transaction; returns how many.
     mutating func store(

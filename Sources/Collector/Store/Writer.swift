@@ -157,11 +157,11 @@ struct WriterState: ~Copyable {
     private mutating func connect() throws(Transaction.Stop) {
         connection = nil
         do throws(DatabaseError) {
-            connection = try PGConnection.connect(shared.database, stop: shared.stop)
+            var opened = try PGConnection.connect(shared.database, stop: shared.stop)
+            try transaction.adopt(&opened)
+            connection = consume opened
         } catch { throw .database(error) }
         shared.counters.add(.databaseConnects)
-        // It may be another server than before, or the same one restored.
-        transaction.forgetDimensions()
     }
 
     /// Logs the first failure of a row of failures, and takes the connection down where it is no use.
