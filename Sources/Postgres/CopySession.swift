@@ -79,10 +79,17 @@ extension PGConnection {
             transaction = .none
             try checkCommitted(result)
         } catch {
+            if !isComplete, error.sqlState == PGConnection.queryCanceled {
+                // The error is the one that we asked for: what was heard was none. Half a notice,
+                // say.
+                isHeedingInput = false
+            }
             // Once the end of the data is sent, COMMIT may run at any time.
             throw thenCommit && isComplete ? error.duringCommit() : error
         }
     }
+
+    private static let queryCanceled = "57014"
 
     private mutating func awaitCopyStart(
         _ table: String, deadlineNs: UInt64
@@ -114,7 +121,7 @@ extension PGConnection {
                 if try hasServerSpoken() { return false }
                 let sizeBytes = min(chunkSizeBytes, whole.count - offset)
                 try putCopyData(whole.slice(offset: offset, count: sizeBytes))
-                if try flush(deadlineNs: deadlineNs) { return false }
+                if try flush(deadlineNs: deadlineNs), isHeedingInput { return false }
                 offset += sizeBytes
             }
         }
@@ -131,8 +138,10 @@ extension PGConnection {
     /// Whether the server has sent anything but notices while it should only listen.
     ///
     /// libpq keeps an error to itself until the COPY is ended, so that without this a batch of many
-    /// megabytes would be sent to the end for nothing. A hint only (libpq may read by itself, when
-    /// the socket is full): whether there was an error is learned at the end in any case.
+    /// megabytes would be sent to the end for nothing. A hint only: libpq may read by itself, when
+    /// the socket is full, and what was read may be part of a notice. In the former case the error
+    /// is learned at the end; in the latter the COPY fails for nothing, as `transient`, and no
+    /// further one on this connection.
     private mutating func hasServerSpoken() throws(DatabaseError) -> Bool {
         let ready = poll(POLLIN, timeoutMs: 0)
         if ready.isStopped {
@@ -140,7 +149,7 @@ extension PGConnection {
             throw .stopped()
         }
         guard ready.socket != 0 else { return false }
-        return readInput() ?? true
+        return (readInput() ?? true) && isHeedingInput
     }
 
     private mutating func endCopy(isComplete: Bool, deadlineNs: UInt64) throws(DatabaseError) {

@@ -17,6 +17,8 @@ package struct PGConnection: ~Copyable {
     let settings: DatabaseSettings
     private(set) var isLost = false
     var transaction = TransactionPhase.none
+    /// Whether what the server says amid a COPY is taken for an error, and the COPY ended.
+    var isHeedingInput = true
 
     /// BEGIN travels with the first statement of a transaction, to save a round trip.
     enum TransactionPhase { case none, beginPending, open }

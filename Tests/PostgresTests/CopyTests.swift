@@ -168,6 +168,34 @@ struct CopyTests {
         withExtendedLifetime(rows) {}
     }
 
+    /// Notices are no errors, even when there are so many that they arrive in halves.
+    @Test func noticesAmidACopyAreRead() throws {
+        let session = try ScratchDatabase(.empty).connect()
+        try makeTables(session)
+        try session.run(
+            """
+            CREATE FUNCTION talk() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN RAISE NOTICE '%', repeat('x', 999); RETURN NEW; END $$;
+            CREATE TRIGGER talking BEFORE INSERT ON a FOR EACH ROW EXECUTE FUNCTION talk()
+            """)
+        let rows = rowsOfA(1...20_000)
+        let source = rows.source(table: "a", columns: "id, body, doc")
+        var failureCount = 0
+        while failureCount < 2 {
+            do throws(DatabaseError) {
+                try session.connection.commit(copies: [source], deadlineNs: farDeadlineNs)
+                break
+            } catch {
+                #expect(error.disposition == .transient)
+                failureCount += 1
+            }
+        }
+        #expect(failureCount <= 1)
+        #expect(try session.integer("SELECT count(*) FROM a") == 20_000)
+        #expect(session.connection.newestNotices.count == 8)
+        withExtendedLifetime(rows) {}
+    }
+
     /// A server that takes the data slowly, but steadily, never makes us wait long at a time.
     @Test func deadlineEndsACopyThatProgresses() throws {
         let database = try ScratchDatabase(.empty)
