@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small blocking HTTP/2 client that can break every rule of gRPC (and, where asked, of HTTP/2)."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 import socket
 import time
@@ -69,6 +70,7 @@ class Client:
         self.goaways = []
         self.ping_acks = []
         self.is_closed = False
+        self.is_holding = False
         self.h2.initiate_connection()
         self.h2.increment_flow_control_window(WINDOW_SIZE_BYTES)
         self.flush()
@@ -130,7 +132,17 @@ class Client:
         """Bytes that did not pass h2's checks."""
         self.socket.sendall(data)
 
+    @contextmanager
+    def held(self):
+        """What is sent inside, answers to PING included, goes out in one write at the end."""
+        self.is_holding = True
+        yield
+        self.is_holding = False
+        self.flush()
+
     def flush(self):
+        if self.is_holding:
+            return
         data = self.h2.data_to_send()
         if data:
             try:
