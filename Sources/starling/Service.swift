@@ -36,6 +36,8 @@ final class Service {
             let (adopted, changes) = configuration.adopting(try sources.load().configuration)
             configuration = adopted
             sink.adopt(adopted.log)
+            var logger = self.logger
+            logger.logLevel = .notice  // said even where the new level hides it
             for change in changes { logger.notice("\(Service.text(change))") }
             logger.notice("the configuration was read again: \(changes.count) changes")
         } catch {

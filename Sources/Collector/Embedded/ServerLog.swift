@@ -49,6 +49,8 @@ final class ServerLog: @unchecked Sendable {
 
     /// The level of a message; nil for a line that continues one (DETAIL, HINT, CONTEXT, …).
     static func level(_ line: String) -> Logger.Level? {
+        // That is how a shutdown ends the sessions that are left.
+        if line.hasSuffix("terminating connection due to administrator command") { return .debug }
         let word = line.prefix { $0.isASCII && $0.isLetter && $0.isUppercase }
         guard line[word.endIndex...].hasPrefix(":") else { return nil }
         return switch word {

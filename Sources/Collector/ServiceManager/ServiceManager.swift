@@ -64,8 +64,8 @@ package final class ServiceManager: Sendable {
         send("STATUS=\(ServiceManager.oneLine(text))", isWaiting: false)
     }
 
-    /// A sign of life, if one is wanted. Never waits: if the service manager does not read, the next
-    /// one will do.
+    /// A sign of life, if one is wanted. Never waits: if the service manager does not read, the
+    /// next one will do.
     package func watchdog() {
         if watchdogPeriodMs != nil { send("WATCHDOG=1", isWaiting: false) }
     }

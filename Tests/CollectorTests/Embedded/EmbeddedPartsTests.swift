@@ -101,7 +101,12 @@ import Testing
     @Test(
         arguments: [
             ("LOG:  ready", .debug), ("WARNING:  x", .warning), ("ERROR:  x", .warning),
-            ("FATAL:  x", .warning), ("PANIC:  x", .critical), ("DETAIL:  x", nil),
+            ("FATAL:  x", .warning), ("PANIC:  x", .critical),
+            ("FATAL:  terminating connection due to administrator command", .debug),
+            (
+                "DETAIL:  "
+                    + "x", nil
+            ),
             ("HINT:  x", nil),
             ("anything else", nil), ("", nil),
         ] as [(String, Logger.Level?)])

@@ -78,6 +78,23 @@ struct EmbeddedPostgresTests {
         #expect(error?.problem.contains("work_mem") == true)
     }
 
+    // The lock is one of processes, so the second has to be one.
+    @Test func secondOnOneFolderIsRefused() async throws {
+        let path = "/tmp/starling-lock-\(getpid())"
+        defer { try? FileSystem.removeTree(path) }
+        let first = try EmbeddedPostgres(
+            options: .init(stateFolder: path), environment: environment)
+        await #expect(processExitsWith: .exitCode(3)) { [path = path as String] in
+            do throws(EmbeddedError) {
+                _ = try EmbeddedPostgres(options: .init(stateFolder: path), environment: [:])
+            } catch {
+                precondition(error.problem == "another `starling up` uses \(path)")
+                exit(3)
+            }
+        }
+        #expect(first.stateFolder == path)
+    }
+
     @Test func folderOfSomethingElseIsLeftAlone() throws {
         let path = "/tmp/starling-foreign-\(getpid())"
         defer { try? FileSystem.removeTree(path) }
