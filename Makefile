@@ -68,6 +68,7 @@ format: ## Format the Swift sources in place, and wrap comments that are too lon
 .PHONY: lint
 lint: deps venv ## Check the format of the Swift sources and the rules of the house.
 	$(SWIFT) format lint --strict --parallel --recursive $(FORMATTED)
+	scripts/embed-migrations --check
 	$(VENV)/bin/pytest --quiet Tests/Tidy
 
 .PHONY: deps

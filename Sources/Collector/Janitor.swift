@@ -39,7 +39,7 @@ struct Janitor: Sendable {
         let createdCount = try partitions.ensureAhead(
             tables: FactTable.allCases.map(\.name), nowUnixNs: Int64(Clock.unixNs),
             aheadNs: Int64(aheadNs), on: &connection,
-            deadlineNs: Deadline.inMs(database.statementTimeoutMs))
+            deadlineNs: database.statementDeadlineNs)
         if createdCount > 0 {
             logger.info("partitions made", metadata: ["count": "\(createdCount)"])
         }

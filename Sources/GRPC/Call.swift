@@ -83,6 +83,7 @@ final class Call: StreamHandler {
 
     func closed(errorCode: UInt32, on stream: Stream) {
         deframer = nil
+        if state == .pending { connection.sink?.abandoned(streamID: stream.id) }
     }
 
     // MARK: Towards the sink and back

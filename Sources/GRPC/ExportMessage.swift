@@ -18,4 +18,7 @@ package struct ExportMessage: ~Copyable, Sendable {
 package protocol ExportSink: AnyObject {
     /// Returns the outcome at once, or nil when it will come through `ServerConnection.answer`.
     func received(_ message: consuming ExportMessage, from connection: ServerConnection) -> Outcome?
+
+    /// The call ended before its outcome came: the client gave up, or its connection is gone.
+    func abandoned(streamID: Int32)
 }

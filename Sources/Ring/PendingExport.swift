@@ -6,17 +6,19 @@ package import Decode
 package struct PendingExport: ~Copyable, Sendable {
     package let export: Export
     package let ticket: AckTicket
+    package let cancellation: Cancellation
     /// Monotonic time after which nobody waits any more: do not start its COPY then.
     package let deadlineNs: UInt64
     /// Wall-clock time of arrival, for records that say none.
     package let arrivalUnixNs: UInt64
 
     package init(
-        export: consuming Export, ticket: consuming AckTicket, deadlineNs: UInt64,
-        arrivalUnixNs: UInt64
+        export: consuming Export, ticket: consuming AckTicket, cancellation: Cancellation,
+        deadlineNs: UInt64, arrivalUnixNs: UInt64
     ) {
         self.export = export
         self.ticket = ticket
+        self.cancellation = cancellation
         self.deadlineNs = deadlineNs
         self.arrivalUnixNs = arrivalUnixNs
     }

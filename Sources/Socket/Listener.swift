@@ -9,12 +9,27 @@ package struct Listener: ~Copyable, Sendable {
     let descriptor: FileDescriptor
     /// The address really bound: a port of 0 has become a real one.
     package let endpoint: Endpoint
+    /// Whether the file of a unix socket goes with this listener.
+    private let isPathOwner: Bool
+
+    deinit {
+        if isPathOwner, case .unix(let path) = endpoint { _ = unsafe unlink(path) }
+    }
 
     private static let backlog: Int32 = 1_024
 
     /// Binds and listens. `mode` are the permission bits of a unix socket.
     package init(_ endpoint: Endpoint, unixMode mode: UInt32 = 0o660) throws(SystemError) {
-        if case .unix(let path) = endpoint { Listener.removeStaleSocket(path) }
+        switch endpoint {
+        case .unix(let path): Listener.removeStaleSocket(path)
+        case .tcp(_, let port): if port != 0 { try Listener.checkIsFree(endpoint) }
+        }
+        try self.init(sharing: endpoint)
+        if case .unix(let path) = endpoint { _ = unsafe chmod(path, mode) }
+    }
+
+    /// Binds and listens, beside other listeners of this process on the same port.
+    private init(sharing endpoint: Endpoint) throws(SystemError) {
         descriptor = try unsafe endpoint.withAddress { family, address, size throws(SystemError) in
             let raw = socket(
                 family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
@@ -32,12 +47,23 @@ package struct Listener: ~Copyable, Sendable {
             }
             return descriptor
         }
+        isPathOwner = true
         switch endpoint {
-        case .unix(let path):
-            _ = unsafe chmod(path, mode)
-            self.endpoint = endpoint
-        case .tcp(let host, _):
-            self.endpoint = .tcp(host: host, port: descriptor.boundPort)
+        case .unix: self.endpoint = endpoint
+        case .tcp(let host, _): self.endpoint = .tcp(host: host, port: descriptor.boundPort)
+        }
+    }
+
+    /// SO_REUSEPORT would let a second daemon of the same user take half of the connections unnoticed.
+    private static func checkIsFree(_ endpoint: Endpoint) throws(SystemError) {
+        try unsafe endpoint.withAddress { family, address, size throws(SystemError) in
+            let raw = socket(family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+            guard raw >= 0 else { throw SystemError("socket", endpoint.description) }
+            let probe = FileDescriptor(owning: raw)
+            probe.setOption(SOL_SOCKET, SO_REUSEADDR, 1)
+            guard unsafe bind(probe.raw, address, size) == 0 else {
+                throw SystemError("bind", endpoint.description)
+            }
         }
     }
 
@@ -45,7 +71,7 @@ package struct Listener: ~Copyable, Sendable {
     ///
     /// TCP: a socket of its own that shares the port. Unix: the same socket, where loops take turns.
     package func another() throws(SystemError) -> Listener {
-        if case .tcp = endpoint { return try Listener(endpoint) }
+        if case .tcp = endpoint { return try Listener(sharing: endpoint) }
         let raw = linux_duplicate(descriptor.raw)
         guard raw >= 0 else { throw SystemError("dup", endpoint.description) }
         return Listener(descriptor: FileDescriptor(owning: raw), endpoint: endpoint)
@@ -54,6 +80,7 @@ package struct Listener: ~Copyable, Sendable {
     private init(descriptor: consuming FileDescriptor, endpoint: Endpoint) {
         self.descriptor = descriptor
         self.endpoint = endpoint
+        isPathOwner = false
     }
 
     /// A socket file that nobody listens on any more would make bind fail for ever.

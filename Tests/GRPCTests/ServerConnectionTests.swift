@@ -10,7 +10,11 @@ private final class PreparedSink: ExportSink {
     var outcomes: [Outcome?]
     var received: [(signal: Signal, streamID: Int32, payload: [UInt8], isCompressed: Bool)] = []
 
+    var abandoned: [Int32] = []
+
     init(_ outcomes: [Outcome?]) { self.outcomes = outcomes }
+
+    func abandoned(streamID: Int32) { abandoned.append(streamID) }
 
     func received(
         _ message: consuming ExportMessage, from connection: ServerConnection
@@ -111,6 +115,7 @@ private final class Pair {
         let pair = Pair([nil])
         pair.export([1])
         pair.server.session.abandonStreams()
+        #expect(pair.sink.abandoned == pair.sink.received.map(\.streamID))
         pair.server.answer(streamID: pair.sink.received[0].streamID, with: .accepted)
         #expect(pair.counters[.answersWithoutStream] == 1)
     }

@@ -38,7 +38,7 @@ private func makePending(
     PendingExport(
         export: try makeExport(itemCount: itemCount, budget: budget),
         ticket: ledger.open(AckAddress(connectionID: 1, streamID: streamID)),
-        deadlineNs: .max, arrivalUnixNs: 0)
+        cancellation: Cancellation(), deadlineNs: .max, arrivalUnixNs: 0)
 }
 
 /// Pushes, and drops what comes back; true when it came back.

@@ -15,6 +15,8 @@ final class IngestConnection: ConnectionHandler, ExportSink {
     /// The socket; nil once it is closed.
     private(set) var connection: Connection?
     private unowned let loop: IngestLoop
+    /// Of the calls whose outcome has not come, by stream.
+    private var cancellations: [Int32: Cancellation] = [:]
 
     init(id: UInt64, server: ServerConnection, loop: IngestLoop) {
         self.id = id
@@ -71,20 +73,40 @@ final class IngestConnection: ConnectionHandler, ExportSink {
         _ message: consuming ExportMessage, from server: ServerConnection
     ) -> Outcome? {
         let deadlineNs = message.deadlineNs
-        let address = AckAddress(connectionID: id, streamID: message.streamID)
+        let streamID = message.streamID
+        let address = AckAddress(connectionID: id, streamID: streamID)
         do throws(Intake.Failure) {
             let export = try loop.shared.intake.decodeInline(message)
             guard export.itemCount > 0 else { return .accepted }
             loop.shared.intake.push(
-                export, deadlineNs: deadlineNs, ticket: loop.ledger.open(address))
+                export, deadlineNs: deadlineNs, ticket: loop.ledger.open(address),
+                cancellation: cancellation(for: streamID))
             return nil
         } catch {
             switch error {
             case .outcome(let outcome): return outcome
             case .tooLargeForLoop:
-                loop.shared.largeDecoder.enqueue(message, ticket: loop.ledger.open(address))
+                loop.shared.largeDecoder.enqueue(
+                    message, ticket: loop.ledger.open(address),
+                    cancellation: cancellation(for: streamID))
                 return nil
             }
         }
+    }
+
+    func abandoned(streamID: Int32) {
+        cancellations.removeValue(forKey: streamID)?.cancel()
+    }
+
+    /// Passes an outcome on to its call.
+    func answer(streamID: Int32, with outcome: Outcome) {
+        cancellations.removeValue(forKey: streamID)
+        server.answer(streamID: streamID, with: outcome)
+    }
+
+    private func cancellation(for streamID: Int32) -> Cancellation {
+        let cancellation = Cancellation()
+        cancellations[streamID] = cancellation
+        return cancellation
     }
 }

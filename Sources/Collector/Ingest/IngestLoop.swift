@@ -133,7 +133,7 @@ final class IngestLoop: EventLoopClient {
                 shared.counters.add(.answersWithoutStream)
                 continue
             }
-            connection.server.answer(
+            connection.answer(
                 streamID: settlement.address.streamID, with: settlement.outcome)
             if let socket = connection.connection { loop.markDirty(socket) }
         }

@@ -48,12 +48,14 @@ final class Intake: Sendable {
 
     /// Puts `export` into the ring; the ticket hears of it when that fails.
     func push(
-        _ export: consuming Export, deadlineNs: UInt64, ticket: consuming AckTicket
+        _ export: consuming Export, deadlineNs: UInt64, ticket: consuming AckTicket,
+        cancellation: Cancellation
     ) {
         let signal = export.signal
         let itemCount = export.itemCount
         let pending = PendingExport(
-            export: export, ticket: ticket, deadlineNs: deadlineNs, arrivalUnixNs: Clock.unixNs)
+            export: export, ticket: ticket, cancellation: cancellation, deadlineNs: deadlineNs,
+            arrivalUnixNs: Clock.unixNs)
         if let refused = ring.tryPush(pending) {
             counters.add(signal.refusedCounter, itemCount)
             refused.settle(

@@ -12,10 +12,15 @@ final class LargeDecoder: @unchecked Sendable {
     /// A class, so that an array can hold what cannot be copied.
     private final class Job {
         let message: ExportMessage
+        let cancellation: Cancellation
         private var ticket: AckTicket?
 
-        init(message: consuming ExportMessage, ticket: consuming AckTicket) {
+        init(
+            message: consuming ExportMessage, ticket: consuming AckTicket,
+            cancellation: Cancellation
+        ) {
             self.message = message
+            self.cancellation = cancellation
             self.ticket = consume ticket
         }
 
@@ -45,8 +50,10 @@ final class LargeDecoder: @unchecked Sendable {
     }
 
     /// Takes `message` over; a full queue tells the client to come back.
-    func enqueue(_ message: consuming ExportMessage, ticket: consuming AckTicket) {
-        let job = Job(message: message, ticket: ticket)
+    func enqueue(
+        _ message: consuming ExportMessage, ticket: consuming AckTicket, cancellation: Cancellation
+    ) {
+        let job = Job(message: message, ticket: ticket, cancellation: cancellation)
         let isQueued = monitor.withLock {
             guard jobs.count < LargeDecoder.queuedCountMax, !isClosed else { return false }
             jobs.append(job)
@@ -82,11 +89,14 @@ final class LargeDecoder: @unchecked Sendable {
     private func process(_ job: Job) {
         let ticket = job.takeTicket()
         let deadlineNs = job.message.deadlineNs
-        guard Clock.monotonicNs < deadlineNs else { return ticket.settle(.expired) }
+        guard Clock.monotonicNs < deadlineNs, !job.cancellation.isCancelled else {
+            return ticket.settle(.expired)
+        }
         do throws(Intake.Failure) {
             let export = try intake.decode(job.message)
             guard export.itemCount > 0 else { return ticket.settle(.accepted) }
-            intake.push(export, deadlineNs: deadlineNs, ticket: ticket)
+            intake.push(
+                export, deadlineNs: deadlineNs, ticket: ticket, cancellation: job.cancellation)
         } catch {
             guard case .outcome(let outcome) = error else {
                 preconditionFailure("the decoder thread has no size limit of its own")

@@ -236,5 +236,5 @@ struct Transaction: ~Copyable {
         refusals[source.exportIndex] = (refusals[source.exportIndex].rowCount + 1, message)
     }
 
-    private var deadlineNs: UInt64 { Deadline.inMs(shared.database.statementTimeoutMs) }
+    private var deadlineNs: UInt64 { shared.database.statementDeadlineNs }
 }

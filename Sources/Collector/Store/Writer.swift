@@ -41,7 +41,8 @@ final class Writer: Sendable {
     private func expire(_ batch: inout ExportBatch) {
         let nowNs = Clock.monotonicNs
         batch.settleSome { pending in
-            guard pending.deadlineNs <= nowNs else { return nil }
+            let isWanted = pending.deadlineNs > nowNs && !pending.cancellation.isCancelled
+            guard !isWanted else { return nil }
             shared.counters.add(
                 pending.export.signal.refusedCounter, pending.export.itemCount)
             return .expired
@@ -137,7 +138,7 @@ struct WriterState: ~Copyable {
 
     /// Stores the first exports of `batch`, connecting first where there is no usable connection.
     mutating func store(_ batch: borrowing ExportBatch) throws(Transaction.Stop) -> Int {
-        if !(connection?.isUsable ?? false) { try connect() }
+        if !(connection?.checkIdle() ?? false) { try connect() }
         guard var current = connection.take() else { preconditionFailure("just connected") }
         let result: Result<Int, Transaction.Stop>
         do throws(Transaction.Stop) {
