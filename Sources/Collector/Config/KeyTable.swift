@@ -55,7 +55,9 @@ extension ConfigurationKey {
             "limits.request_deadline", \.limits.requestDeadlineMs,
             .milliseconds(100...(60 * minuteMs)),
             default: "30s",
-            help: "How long a request may wait for its commit if its client sets no deadline"),
+            help:
+                "How long a request may wait for its commit; a client's own deadline only shortens it"
+        ),
         ConfigurationKey(
             "limits.connections_max", \.limits.connectionCountMax,
             .count("connections", 1...65_536),
