@@ -9,10 +9,11 @@ struct Migrate: ParsableCommand {
         discussion: """
             Each migration is one transaction; what was applied is recorded in schema_migrations \
             and not applied again. Several at a time wait for one another. There is no way back: \
-            make a backup first.
+            make a backup first. After them the views are brought up to date, those of promoted \
+            attributes among them.
 
-            Prints one line per migration on standard output. With --check changes nothing, and \
-            exits with 2 if some are pending.
+            Prints one line per migration on standard output, and one for the views if any \
+            changed. With --check changes nothing, and exits with 2 if anything would change.
 
             Examples:
               starling migrate --set database.url=postgresql://localhost/starling
@@ -30,13 +31,22 @@ struct Migrate: ParsableCommand {
         let loaded = try options.sources(isDatabaseRequired: true).load()
         let schema = DatabaseSchema(loaded.configuration)
         guard check else {
-            let applied = try schema.migrate { print("\($0.name) in \($1) ms") }
-            if applied.isEmpty { StandardError.write("The schema is current.\n") }
+            var isCurrent = true
+            try schema.migrate {
+                print("\($0.name) in \($1) ms")
+                isCurrent = false
+            } viewsChanged: {
+                print("\($0) views and functions")
+                isCurrent = false
+            }
+            if isCurrent { StandardError.write("The schema is current.\n") }
             return
         }
-        let pending = try schema.status().pending
-        for step in pending { print(step.name) }
-        if pending.isEmpty {
+        let status = try schema.status()
+        for step in status.pending { print(step.name) }
+        let viewCount = status.outdatedViews.count
+        if viewCount > 0 { print("\(viewCount) views and functions") }
+        if status.pending.isEmpty, viewCount == 0 {
             StandardError.write("The schema is current.\n")
         } else {
             throw ExitCode(Migrate.pendingExitCode)

@@ -20,6 +20,9 @@ package struct DatabaseSchema {
         package let serverVersion: String
         /// What `migrate` would apply, in order.
         package let pending: [Step]
+        /// The views and functions that `migrate` would make, change or remove. The data path needs
+        /// none of them.
+        package let outdatedViews: [String]
     }
 
     private let settings: DatabaseSettings
@@ -29,6 +32,8 @@ package struct DatabaseSchema {
     private static let statusTimeoutMs = 30_000
     /// How long migrations may take, with waiting for other runners of them.
     private static let migrationTimeoutMs = 24 * 3_600_000
+    /// How long to wait for readers that hold a view open which is to be replaced.
+    private static let viewsTimeoutMs = 60_000
 
     package init(_ configuration: Configuration) { settings = DatabaseSettings(configuration) }
 
@@ -38,20 +43,24 @@ package struct DatabaseSchema {
         do throws(MigrationError) {
             var connection = try connect()
             let pending = try runner.pending(on: &connection, deadlineNs: deadlineNs)
+            let views = try outdatedViews(on: &connection, deadlineNs: deadlineNs)
             return Status(
                 serverVersion: DatabaseSchema.text(serverVersion: connection.serverVersion),
-                pending: pending.map(Step.init))
+                pending: pending.map(Step.init), outdatedViews: views)
         } catch {
             throw DaemonError(error, settings)
         }
     }
 
-    /// Applies what is pending, each migration in a transaction of its own, and returns it.
+    /// Applies what is pending, each migration in a transaction of its own, and returns it. Then
+    /// makes the views current, in one more.
     ///
-    /// `applied` is told after each, with the time it took. After an error those before it stay.
+    /// `applied` is told after each, with the time it took; `viewsChanged` is told how many views
+    /// and functions were made, changed or removed, unless none was. After an error what was done
+    /// before it stays.
     @discardableResult
     package func migrate(
-        applied: (Step, _ durationMs: Int64) -> Void
+        applied: (Step, _ durationMs: Int64) -> Void, viewsChanged: (Int) -> Void = { _ in }
     ) throws(DaemonError) -> [Step] {
         let deadlineNs = Deadline.inMs(DatabaseSchema.migrationTimeoutMs)
         do throws(MigrationError) {
@@ -59,9 +68,30 @@ package struct DatabaseSchema {
             let done = try runner.run(on: &connection, deadlineNs: deadlineNs) {
                 applied(Step($0), $1)
             }
+            let changedCount = try refreshViews(on: &connection)
+            if changedCount > 0 { viewsChanged(changedCount) }
             return done.map(Step.init)
         } catch {
             throw DaemonError(error, settings)
+        }
+    }
+
+    private func outdatedViews(
+        on connection: inout PGConnection, deadlineNs: UInt64
+    ) throws(MigrationError) -> [String] {
+        do throws(DatabaseError) {
+            return try ViewMaker.outdated(on: &connection, deadlineNs: deadlineNs)
+        } catch {
+            throw .database(error)
+        }
+    }
+
+    private func refreshViews(on connection: inout PGConnection) throws(MigrationError) -> Int {
+        let deadlineNs = Deadline.inMs(DatabaseSchema.viewsTimeoutMs)
+        do throws(DatabaseError) {
+            return try ViewMaker.refresh(on: &connection, deadlineNs: deadlineNs).count
+        } catch {
+            throw .database(error)
         }
     }
 

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// `otel_span_attrs_*`, `otel_log_attrs_*`, `otel_span_event_attrs_*`, `otel_span_link_attrs_*`.
+///
+/// A typed view shows the promoted attributes of its type, wherever they stand: in their column, or
+/// in the jsonb of rows that were written before they were promoted. The `_other` view shows what
+/// is left. So every attribute is in exactly one of the six.
+///
+/// They are shaped like VALUES lists over one scan of the facts. A UNION of one scan per attribute
+/// would let an index on a column be used, yet plan attributes × partitions scans for each query.
+struct AttributeViews {
+    private let owner: AttributeOwner
+    private let promoted: [PromotedAttribute]
+
+    static func all(promoted: [PromotedAttribute]) -> [ViewDefinition] {
+        AttributeOwner.all.flatMap { owner in
+            let views = AttributeViews(owner: owner, promoted: promoted)
+            return AttributeType.allCases.map { views.typed($0) } + [views.other()]
+        }
+    }
+
+    private init(owner: AttributeOwner, promoted: [PromotedAttribute]) {
+        self.owner = owner
+        self.promoted = promoted.filter { $0.signal == owner.signal }
+    }
+
+    private static let unindexed =
+        "No index serves this view: it reads whole partitions, those of the times asked for"
+
+    private func typed(_ type: AttributeType) -> ViewDefinition {
+        let rows = promoted.filter { $0.type == type }.map { attribute in
+            "    (\(SQLText.literal(attribute.key)), \(value(of: attribute)))"
+        }
+        let list =
+            rows.isEmpty
+            ? "SELECT NULL::text, NULL::\(type.sqlType) WHERE false"
+            : "VALUES\n" + rows.joined(separator: ",\n")
+        return .view(
+            "\(owner.prefix)_\(type.rawValue)",
+            "Promoted attributes of type \(type.rawValue), one row per \(owner.noun) and attribute."
+                + " \(AttributeViews.unindexed)",
+            [
+                owner.id, ViewColumn("key_id", "known.key_id"), ViewColumn("value", "entry.value"),
+                ViewColumn("key", "entry.key", "The attribute_keys row that key_id names, as text"),
+            ] + owner.context,
+            from: """
+                \(owner.source)
+                CROSS JOIN LATERAL (\(list)) AS entry (key, value)
+                LEFT JOIN attribute_keys AS known ON known.key = entry.key
+                WHERE entry.value IS NOT NULL
+                """)
+    }
+
+    /// The value of one owner, NULL where it has none of this type.
+    private func value(of attribute: PromotedAttribute) -> String {
+        let form = "\(owner.attributes) -> \(SQLText.literal(attribute.key))"
+        let fromForm = attribute.type.value(ofJSON: form)
+        guard owner.hasColumns else { return fromForm }
+        return "COALESCE(fact.\(SQLText.identifier(attribute.columnName)), \(fromForm))"
+    }
+
+    private func other() -> ViewDefinition {
+        .view(
+            "\(owner.prefix)_other",
+            "The attributes of a \(owner.noun) that the typed views do not show, as one object;"
+                + " no row where there are none. \(AttributeViews.unindexed)",
+            [owner.id, ViewColumn("attributes", "rest.attributes")] + owner.context,
+            from: """
+                \(owner.source)
+                CROSS JOIN LATERAL (SELECT \(rest)) AS rest (attributes)
+                WHERE rest.attributes IS NOT NULL
+                """)
+    }
+
+    /// The object without what the typed views show.
+    private var rest: String {
+        guard !promoted.isEmpty else { return owner.attributes }
+        let keys = Set(promoted.map(\.key)).sorted().map(SQLText.literal)
+        let shown = promoted.map { attribute in
+            "(\(SQLText.literal(attribute.key)), '\(attribute.type.rawValue)')"
+        }
+        return """
+            CASE WHEN \(owner.attributes) ?| ARRAY[\(keys.joined(separator: ", "))]
+            THEN (SELECT jsonb_object_agg(member.key, member.value)
+                FROM jsonb_each(\(owner.attributes)) AS member
+                WHERE (member.key, otel_value_kind(member.value)) NOT IN (
+                    \(shown.joined(separator: ", "))))
+            ELSE \(owner.attributes) END
+            """
+    }
+}
+
+/// Attributes as one object, for the enriched views.
+enum MergedAttributes {
+    /// Pairs per call: a function takes at most 100 arguments.
+    private static let pairCountMax = 48
+
+    /// What stands in the columns of `fact`, and what stands in its jsonb. `{}` where nothing does.
+    static func ofFact(
+        _ signal: PromotedAttribute.Signal, promoted: [PromotedAttribute]
+    ) -> String {
+        let pairs = promoted.filter { $0.signal == signal }.map { attribute in
+            let column = "fact.\(SQLText.identifier(attribute.columnName))"
+            return "\(SQLText.literal(attribute.key)), \(attribute.type.json(column))"
+        }
+        var parts = ["COALESCE(fact.attributes, '{}')"]
+        for start in stride(from: 0, to: pairs.count, by: pairCountMax) {
+            let chunk = pairs[start..<min(start + pairCountMax, pairs.count)]
+            let list = chunk.joined(separator: ",\n        ")
+            parts.append("jsonb_strip_nulls(jsonb_build_object(\n        \(list)))")
+        }
+        return parts.joined(separator: "\n        || ")
+    }
+
+    /// What stands in the typed tables of a dimension. `{}` where nothing does.
+    ///
+    /// `prefix` begins the names of the tables, `idColumn` names their owner, `id` says which.
+    static func ofDimension(prefix: String, idColumn: String, id: String) -> String {
+        let branches = AttributeType.allCases.map { type in
+            "SELECT key_id, \(type.json("value")) FROM \(prefix)_\(type.rawValue)"
+                + " AS typed WHERE typed.\(idColumn) = \(id)"
+        }
+        return """
+            COALESCE((SELECT jsonb_object_agg(known.key, entry.form) FROM (
+                    \(branches.joined(separator: "\n            UNION ALL "))
+                ) AS entry (key_id, form) JOIN attribute_keys AS known USING (key_id)), '{}')
+                || COALESCE((SELECT other.attributes FROM \(prefix)_other AS other
+                    WHERE other.\(idColumn) = \(id)), '{}')
+            """
+    }
+
+    static func ofResource(id: String) -> String {
+        ofDimension(prefix: "otel_resource_attrs", idColumn: "resource_id", id: id)
+    }
+
+    static func ofScope(id: String) -> String {
+        ofDimension(prefix: "otel_scope_attrs", idColumn: "scope_id", id: id)
+    }
+
+    static func ofSeries(id: String) -> String {
+        ofDimension(prefix: "otel_metric_series_attrs", idColumn: "series_id", id: id)
+    }
+}

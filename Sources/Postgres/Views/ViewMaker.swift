@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+
+/// Brings the views and helper functions of a database to what this binary and the registry of
+/// promoted attributes say.
+///
+/// Only what changed is touched, all of it in one transaction. Any number of daemons may do so at
+/// once: an advisory lock lets them in one by one, and all but the first find nothing to do.
+/// Thread: any; the connection is the caller's, outside a transaction.
+package struct ViewMaker: Sendable {
+    /// How long to wait for locks. A view that somebody has in an open transaction cannot be
+    /// replaced; whoever queues behind us waits as long, hence short, and retried.
+    static let lockTimeoutMs = 200
+    /// See `PartitionMaker.advisoryLockObject`.
+    static let advisoryLockObject: Int32 = 3
+
+    /// Makes the views current and returns the names of what was made, changed or removed.
+    ///
+    /// Costs three look-ups where nothing changed. Call it after migrations, and after a change of
+    /// `otel_attribute_columns`. Errors: `transient` when a lock was not to be had until
+    /// `deadlineNs`; readers are never disturbed, and the views stay as they were. `fatal` when a
+    /// view cannot be replaced because something that is not ours depends on it.
+    @discardableResult
+    package static func refresh(
+        on connection: inout PGConnection, deadlineNs: UInt64
+    ) throws(DatabaseError) -> [String] {
+        let changes = try outdated(on: &connection, deadlineNs: deadlineNs)
+        guard !changes.isEmpty else { return [] }
+        var manner = Manner.replacing
+        var backoff = Backoff(minMs: 50, maxMs: 2_000)
+        while true {
+            do throws(DatabaseError) {
+                return try attempt(manner, on: &connection, deadlineNs: deadlineNs)
+            } catch {
+                if manner == .replacing, isRefusedReplacement(error) {
+                    manner = .recreating
+                    continue
+                }
+                let isWorthRetry = error.disposition == .transient && connection.isUsable
+                guard isWorthRetry, Clock.monotonicNs < deadlineNs else { throw error }
+                if connection.stop.wait(delayMs: backoff.nextDelayMs()) { throw .stopped() }
+            }
+        }
+    }
+
+    /// The names of what `refresh` would make, change or remove. Changes nothing; takes no lock.
+    package static func outdated(
+        on connection: inout PGConnection, deadlineNs: UInt64
+    ) throws(DatabaseError) -> [String] {
+        let promoted = try PromotedAttribute.load(on: &connection, deadlineNs: deadlineNs)
+        let wanted = ViewCatalogue.definitions(promoted: promoted)
+        let present = try PresentView.load(on: &connection, deadlineNs: deadlineNs)
+        return ViewPlan(wanted: wanted, present: present).names
+    }
+}
+
+/// A view or function in the database that bears our mark.
+struct PresentView {
+    let kind: ViewDefinition.Kind
+    let name: String
+    let mark: String
+    /// `name`, for a function with its argument types; quoted as needed.
+    let signature: String
+
+    /// Those of the schema in which new objects are made.
+    static func load(
+        on connection: inout PGConnection, deadlineNs: UInt64
+    ) throws(DatabaseError) -> [PresentView] {
+        let mark = SQLText.literal("\\[definition [0-9a-f]{16}\\]$")
+        let result = try connection.query(
+            """
+            SELECT isview, name, substring(comment FROM \(mark)), signature
+            FROM (
+                SELECT true, relname::text, obj_description(pg_class.oid, 'pg_class'),
+                    pg_class.oid::regclass::text
+                FROM pg_class
+                WHERE relkind = 'v' AND relnamespace = quote_ident(current_schema())::regnamespace
+                UNION ALL
+                SELECT false, proname::text, obj_description(pg_proc.oid, 'pg_proc'),
+                    pg_proc.oid::regprocedure::text
+                FROM pg_proc
+                WHERE pronamespace = quote_ident(current_schema())::regnamespace
+            ) AS objects (isview, name, comment, signature)
+            WHERE comment ~ \(mark)
+            ORDER BY isview DESC, name
+            """, deadlineNs: deadlineNs)
+        return (0..<result.rowCount).map { row in
+            PresentView(
+                kind: result.bool(row: row, column: 0) == true ? .view : .function,
+                name: result.string(row: row, column: 1),
+                mark: result.string(row: row, column: 2),
+                signature: result.string(row: row, column: 3))
+        }
+    }
+}
+
+/// The difference between what should be and what is.
+struct ViewPlan {
+    /// To be made or replaced, in order.
+    let changed: [ViewDefinition]
+    /// Made by another version and of no more use.
+    let obsolete: [PresentView]
+
+    init(wanted: [ViewDefinition], present: [PresentView]) {
+        let marks = Dictionary(
+            present.map { ($0.name, $0.mark) }, uniquingKeysWith: { first, _ in first })
+        changed = wanted.filter { marks[$0.name] != $0.mark }
+        let names = Set(wanted.map(\.name))
+        obsolete = present.filter { !names.contains($0.name) }
+    }
+
+    var names: [String] { changed.map(\.name) + obsolete.map(\.name) }
+}
+
+extension ViewMaker {
+    private enum Manner {
+        /// CREATE OR REPLACE of what changed: may only append columns.
+        case replacing
+        /// DROP of everything that bears our mark, and CREATE.
+        case recreating
+    }
+
+    /// What the server says where columns of a view, or the type of a function, would change.
+    private static func isRefusedReplacement(_ error: DatabaseError) -> Bool {
+        error.sqlState == "42P16" || error.sqlState == "42P13"
+    }
+
+    /// One transaction: looks again under the lock, then does what is to be done.
+    private static func attempt(
+        _ manner: Manner, on connection: inout PGConnection, deadlineNs: UInt64
+    ) throws(DatabaseError) -> [String] {
+        try connection.withTransaction(deadlineNs: deadlineNs) {
+            connection throws(DatabaseError) in
+            try connection.execute(
+                """
+                SET LOCAL lock_timeout = \(lockTimeoutMs);
+                SELECT pg_advisory_xact_lock(\(PartitionMaker.advisoryLockClass),
+                    \(advisoryLockObject))
+                """, deadlineNs: deadlineNs)
+            let promoted = try PromotedAttribute.load(on: &connection, deadlineNs: deadlineNs)
+            let wanted = ViewCatalogue.definitions(promoted: promoted)
+            let present = try PresentView.load(on: &connection, deadlineNs: deadlineNs)
+            let plan = ViewPlan(wanted: wanted, present: present)
+            guard !plan.names.isEmpty else { return [] }
+            try PromotedAttribute.registerKeys(
+                of: promoted, on: &connection, deadlineNs: deadlineNs)
+            switch manner {
+            case .replacing:
+                try drop(plan.obsolete, on: &connection, deadlineNs: deadlineNs)
+                try create(plan.changed, on: &connection, deadlineNs: deadlineNs)
+            case .recreating:
+                let grants = try self.grants(on: &connection, deadlineNs: deadlineNs)
+                try drop(present, on: &connection, deadlineNs: deadlineNs)
+                try create(wanted, on: &connection, deadlineNs: deadlineNs)
+                let names = Set(wanted.map(\.name))
+                for grant in grants where names.contains(grant.view) {
+                    try connection.execute(grant.sql, deadlineNs: deadlineNs)
+                }
+            }
+            return plan.names
+        }
+    }
+
+    private static func create(
+        _ definitions: [ViewDefinition], on connection: inout PGConnection, deadlineNs: UInt64
+    ) throws(DatabaseError) {
+        for definition in definitions {
+            do throws(DatabaseError) {
+                try connection.execute(definition.sql, deadlineNs: deadlineNs)
+            } catch {
+                throw error.about(definition.name)
+            }
+        }
+    }
+
+    /// All at once, because they may depend on one another. Never with CASCADE: what depends on
+    /// them from outside is somebody else's.
+    private static func drop(
+        _ views: [PresentView], on connection: inout PGConnection, deadlineNs: UInt64
+    ) throws(DatabaseError) {
+        for (kind, keyword) in [(ViewDefinition.Kind.view, "VIEW"), (.function, "FUNCTION")] {
+            let signatures = views.filter { $0.kind == kind }.map(\.signature)
+            guard !signatures.isEmpty else { continue }
+            do throws(DatabaseError) {
+                try connection.execute(
+                    "DROP \(keyword) \(signatures.joined(separator: ", "))",
+                    deadlineNs: deadlineNs)
+            } catch {
+                throw error.about("dropping views to make them again")
+            }
+        }
+    }
+
+    /// What others than the owner may do with our views, as statements.
+    private static func grants(
+        on connection: inout PGConnection, deadlineNs: UInt64
+    ) throws(DatabaseError) -> [(view: String, sql: String)] {
+        let result = try connection.query(
+            """
+            SELECT relname::text, format('GRANT %s ON %s TO %s%s', privilege_type,
+                pg_class.oid::regclass,
+                CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END,
+                CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+            FROM pg_class CROSS JOIN LATERAL aclexplode(relacl)
+            WHERE relkind = 'v' AND grantee <> relowner
+                AND relnamespace = quote_ident(current_schema())::regnamespace
+                AND position(\(SQLText.literal(ViewDefinition.markPrefix))
+                    IN obj_description(pg_class.oid, 'pg_class')) > 0
+            """, deadlineNs: deadlineNs)
+        return (0..<result.rowCount).map { row in
+            (result.string(row: row, column: 0), result.string(row: row, column: 1))
+        }
+    }
+}
+
+extension DatabaseError {
+    /// The same error, saying what it befell.
+    fileprivate func about(_ subject: String) -> DatabaseError {
+        DatabaseError(code, disposition, sqlState: sqlState, message: "\(subject): \(message)")
+    }
+}
