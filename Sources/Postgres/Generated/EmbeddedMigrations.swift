@@ -8,5 +8,7 @@ extension Migration {
         Migration(version: 1, name: "reference", sql: sql0001),
         Migration(version: 2, name: "dimensions", sql: sql0002),
         Migration(version: 3, name: "facts", sql: sql0003),
+        Migration(version: 4, name: "attribute_columns", sql: sql0004),
+        Migration(version: 5, name: "retention", sql: sql0005),
     ]
 }
