@@ -2,16 +2,19 @@
 """Hostile HTTP/2: the attacker loses at most its connection; others go on, and memory stays bounded."""
 
 import socket
+import struct
 
 from h2.errors import ErrorCodes
+from h2.settings import SettingCodes
 from hyperframe.frame import ContinuationFrame, DataFrame, HeadersFrame, PingFrame, RstStreamFrame, SettingsFrame
 from hyperframe.frame import WindowUpdateFrame
 import pytest
 
 from support import otlp
-from support.grpcwire import frame, headers
+from support.grpcwire import Answer, assert_success, frame, headers
 from support.h2client import ConnectionClosed
 from support.rawcall import assert_healthy, exported
+from support.waiting import eventually
 
 ATTACK_COUNT = 20_000
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SettingsFrame(0).serialize()
@@ -140,6 +143,54 @@ def test_slow_reader(starling, bystander, db):
             body.flags.add("END_STREAM")
             return head.serialize() + body.serialize()
         attack(client, batches(call, count=3000, size=50))
+
+
+def test_bodies_that_never_end(starling, bystander, db):
+    """Far more than the budget, promised; what is sent of it fills windows only, and others are served."""
+    clients = [starling.client() for _ in range(20)]
+    for client in clients:
+        for _ in range(50):
+            stream_id = client.open(headers(starling.port))
+            client.send_raw(DataFrame(stream_id, struct.pack(">BI", 0, 60 << 20) + bytes(1000)).serialize())
+    assert exported(bystander, starling, "traces", otlp.request("traces")).SerializeToString() == b""
+    for client in clients:
+        client.close()
+
+
+def test_bodies_that_fill_the_budget_and_never_end(starling, bystander, db):
+    """400 MiB sent of 24 GiB promised: the daemon gives some of it up, and serves others soon."""
+    clients = [starling.client() for _ in range(8)]
+    for client in clients:
+        client.ping()
+        streams = [client.open(headers(starling.port)) for _ in range(50)]
+        for stream_id in streams:
+            room = min(1 << 20, client.h2.local_flow_control_window(stream_id))
+            if room:
+                client.send(stream_id, struct.pack(">BI", 0, 60 << 20) + bytes(room - 5))
+    eventually(lambda: Answer(serve(bystander, starling)).code == 0, "a good request to be served")
+    for client in clients:
+        client.close()
+
+
+def serve(client, server):
+    stream_id = client.open(headers(server.port))
+    client.send(stream_id, frame(otlp.request("traces").SerializeToString()), end_stream=True)
+    return client.wait(stream_id)
+
+
+def test_client_that_gives_no_window_for_the_answer(starling, bystander, db):
+    """The answer waits for the window; other streams and connections do not wait for it."""
+    with starling.client() as client:
+        client.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 0})
+        client.ping()
+        stream_id = client.open(headers(starling.port))
+        client.send(stream_id, frame(otlp.request("traces").SerializeToString()), end_stream=True)
+        client.until(lambda: client.streams[stream_id].headers, "HEADERS of the answer")
+        exported(bystander, starling, "traces", otlp.request("traces"))
+        assert not client.streams[stream_id].is_over and not client.streams[stream_id].data
+        client.h2.increment_flow_control_window(100, stream_id)
+        client.flush()
+        assert_success(Answer(client.wait(stream_id)))
 
 
 def test_connections_that_come_and_go(starling, bystander, db):

@@ -27,3 +27,11 @@ def waiting_count(database):
 def wait_for_blocked(database, count=1):
     """Returns once `count` writers of the daemon wait for the lock: their requests are in flight."""
     eventually(lambda: waiting_count(database) >= count, f"{count} writers to wait for the lock")
+
+
+def waiting_since(database):
+    """When the statement that waits for a lock began, or None: a later value is another attempt."""
+    query = ("SELECT max(query_start) FROM pg_locks JOIN pg_stat_activity USING (pid) "
+             "WHERE NOT granted AND datname = current_database()")
+    with database.connect() as observer:
+        return observer.execute(query).fetchone()[0]

@@ -3,11 +3,15 @@
 
 It takes out exactly what the store is allowed not to keep: the order of attributes and of items, how
 items were grouped into envelopes, empty envelopes, the difference between an absent and an empty
-Resource, InstrumentationScope or attribute value, all but the last of repeated keys, invalid trace
-context of log records, and fields that no signal but profiles may use.
+Resource, InstrumentationScope or attribute value, all but the last of repeated keys, which of its many
+bit patterns a NaN has, invalid trace context of log records, and fields that no signal but profiles may
+use.
 """
 
+import math
+
 from google.protobuf import text_format
+from google.protobuf.descriptor import FieldDescriptor
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -84,13 +88,16 @@ def parts(item):
         yield item
         return
     kind = item.WhichOneof("data")
-    for point in getattr(item, kind).data_points if kind else []:
-        part = Metric()
-        part.CopyFrom(item)
-        data = getattr(part, kind)
-        del data.data_points[:]
+    if kind is None:
+        return
+    part = Metric()
+    part.CopyFrom(item)
+    data = getattr(part, kind)
+    del data.data_points[:]
+    for point in getattr(item, kind).data_points:
         data.data_points.add().CopyFrom(point)
         yield part
+        del data.data_points[:]
 
 
 def merged(items, level):
@@ -131,6 +138,8 @@ def normalise(message):
         if not is_valid_id(message.span_id, 8):
             message.span_id = b""
     for field, value in message.ListFields():
+        if field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE:
+            normalise_nan(message, field, value)
         if field.message_type is None:
             continue
         if not field.is_repeated:
@@ -144,6 +153,13 @@ def normalise(message):
             copies = [KeyValue.FromString(pair.SerializeToString()) for pair in pairs]
             del value[:]
             value.extend(copies)
+
+
+def normalise_nan(message, field, value):
+    if field.is_repeated:
+        value[:] = [math.nan if math.isnan(element) else element for element in value]
+    elif math.isnan(value):
+        setattr(message, field.name, math.nan)
 
 
 def is_valid_id(value, size_bytes):
