@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// Everything the daemon counts, by name. Counts only rise.
 ///
-/// Items balance: received = committed + refused + whatever is still in flight.
+/// Items balance: received = committed + deduplicated + refused + whatever is still in flight.
 package enum Counter: Int, CaseIterable, Sendable {
     case connectionsAccepted
     case connectionsRefused
@@ -18,13 +18,17 @@ package enum Counter: Int, CaseIterable, Sendable {
     case answersWithoutStream
     case spansReceived
     case spansCommitted
+    case spansDeduplicated
     case spansRefused
     case logRecordsReceived
     case logRecordsCommitted
+    case logRecordsDeduplicated
     case logRecordsRefused
     case dataPointsReceived
     case dataPointsCommitted
+    case dataPointsDeduplicated
     case dataPointsRefused
+    case exportsDeduplicated
     case batchesCommitted
     case batchesRetried
     case databaseConnects
@@ -80,6 +84,14 @@ extension Signal {
         case .traces: .spansCommitted
         case .logs: .logRecordsCommitted
         case .metrics: .dataPointsCommitted
+        }
+    }
+
+    package var deduplicatedCounter: Counter {
+        switch self {
+        case .traces: .spansDeduplicated
+        case .logs: .logRecordsDeduplicated
+        case .metrics: .dataPointsDeduplicated
         }
     }
 

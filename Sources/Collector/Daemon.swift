@@ -62,8 +62,8 @@ package struct Daemon {
         let pipeline = try makePipeline(partitions)
         pipeline.start()
         if let endpoint = pipeline.endpoint { logger.notice("serving OTLP/gRPC on \(endpoint)") }
-        serviceManager.ready(status: "serving")
         started(pipeline.endpoint)
+        serviceManager.ready(status: "serving")
         watch(pipeline, &signals, reload: reload)
         end(pipeline, &signals)
     }

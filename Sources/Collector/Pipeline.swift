@@ -55,7 +55,9 @@ final class Pipeline {
         }
         janitor = Janitor(
             database: database, partitions: partitions,
-            aheadNs: UInt64(configuration.partitions.aheadNs), stop: stop, logger: logger)
+            aheadNs: UInt64(configuration.partitions.aheadNs),
+            dedupWindowSeconds: configuration.durability.dedupWindowNs / 1_000_000_000, stop: stop,
+            logger: logger)
         let shared = IngestShared(
             intake: intake, largeDecoder: largeDecoder, budget: budget, counters: counters,
             retryHint: retryHint, http2: HTTP2Settings(configuration),
@@ -158,7 +160,8 @@ extension WriterSettings {
             itemCountMax: configuration.batch.rowCountMax,
             sizeBytesMax: configuration.batch.sizeBytesMax,
             acceptPastNs: UInt64(configuration.partitions.acceptPastNs),
-            acceptFutureNs: UInt64(configuration.partitions.acceptFutureNs))
+            acceptFutureNs: UInt64(configuration.partitions.acceptFutureNs),
+            dedupWindowSeconds: configuration.durability.dedupWindowNs / 1_000_000_000)
     }
 }
 

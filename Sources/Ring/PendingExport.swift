@@ -5,6 +5,8 @@ package import Decode
 /// A decoded export on its way to the database, with the duty to answer for it.
 package struct PendingExport: ~Copyable, Sendable {
     package let export: Export
+    /// What a retry of the same export would have as well.
+    package let fingerprint: Fingerprint
     package let ticket: AckTicket
     package let cancellation: Cancellation
     /// Monotonic time after which nobody waits any more: do not start its COPY then.
@@ -13,10 +15,11 @@ package struct PendingExport: ~Copyable, Sendable {
     package let arrivalUnixNs: UInt64
 
     package init(
-        export: consuming Export, ticket: consuming AckTicket, cancellation: Cancellation,
-        deadlineNs: UInt64, arrivalUnixNs: UInt64
+        export: consuming Export, fingerprint: Fingerprint, ticket: consuming AckTicket,
+        cancellation: Cancellation, deadlineNs: UInt64, arrivalUnixNs: UInt64
     ) {
         self.export = export
+        self.fingerprint = fingerprint
         self.ticket = ticket
         self.cancellation = cancellation
         self.deadlineNs = deadlineNs

@@ -34,6 +34,9 @@ package struct ContentHash: Hashable, Comparable, Sendable {
         return bytes
     }
 
+    /// The first half.
+    package var fingerprint: Fingerprint { Fingerprint(high: word0, low: word1) }
+
     package static func < (left: ContentHash, right: ContentHash) -> Bool {
         if left.word0 != right.word0 { return left.word0 < right.word0 }
         if left.word1 != right.word1 { return left.word1 < right.word1 }

@@ -83,6 +83,9 @@ struct Send: ParsableCommand {
         let report = ProgressLine.showing(
             { "\(sender.acknowledgedItemCount) of \(count) acknowledged" },
             while: { sender.run() })
+        if let lastError = report.lastError {
+            StandardError.write("starling: the last error was: \(lastError)\n")
+        }
         print(json ? SendSummary.json(report) : SendSummary.text(report, options(to: target)))
         if report.acknowledgedItemCount != report.sentItemCount || report.sentItemCount == 0 {
             throw ExitCode(1)
@@ -122,7 +125,7 @@ struct Send: ParsableCommand {
 /// What `send` prints at the end.
 private enum SendSummary {
     static func text(_ report: SendReport, _ options: SendOptions) -> String {
-        var lines = [
+        let lines = [
             "\(report.acknowledgedItemCount) \(options.signal.itemName) acknowledged "
                 + "of \(report.sentItemCount) sent, in \(milliseconds(report.elapsedNs)) ms: "
                 + "\(itemsPerSecond(report))/s",
@@ -132,7 +135,6 @@ private enum SendSummary {
                 + "p99 \(milliseconds(report.latencyNs(share: 0.99))) ms, "
                 + "p99.9 \(milliseconds(report.latencyNs(share: 0.999))) ms",
         ]
-        if let lastError = report.lastError { lines.append("last error: \(lastError)") }
         return lines.joined(separator: "\n")
     }
 

@@ -37,6 +37,7 @@ private func makePending(
 ) throws -> PendingExport {
     PendingExport(
         export: try makeExport(itemCount: itemCount, budget: budget),
+        fingerprint: Fingerprint(high: 0, low: UInt64(streamID)),
         ticket: ledger.open(AckAddress(connectionID: 1, streamID: streamID)),
         cancellation: Cancellation(), deadlineNs: .max, arrivalUnixNs: 0)
 }

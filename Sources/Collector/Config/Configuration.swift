@@ -98,6 +98,8 @@ package struct Configuration: Sendable, Equatable {
     package struct Durability: Sendable, Equatable {
         /// `durability.ack`. What an acknowledgement means.
         package internal(set) var ack = AckMode.commit
+        /// `durability.dedup_window`. How long a retry is recognised; 0 is not at all.
+        package internal(set) var dedupWindowNs: Int64 = 0
     }
 
     package struct Server: Sendable, Equatable {

@@ -126,6 +126,11 @@ extension ConfigurationKey {
             default: "commit",
             help: "What an acknowledgement means; commit: the rows are committed"),
         ConfigurationKey(
+            "durability.dedup_window", \.durability.dedupWindowNs, .nanoseconds(0...(7 * dayNs)),
+            default: "15m",
+            help: "How long a retry of what is committed is recognised; 0 is off. The same for all "
+                + "daemons on one database"),
+        ConfigurationKey(
             "server.loops", \.server.loopCount, .perCore("threads", 1...64, autoMin: 1),
             default: "auto",
             help: "Event loops that serve connections; auto is one per processor"),

@@ -76,10 +76,10 @@ final class IngestConnection: ConnectionHandler, ExportSink {
         let streamID = message.streamID
         let address = AckAddress(connectionID: id, streamID: streamID)
         do throws(Intake.Failure) {
-            let export = try loop.shared.intake.decodeInline(message)
-            guard export.itemCount > 0 else { return .accepted }
+            let decoded = try loop.shared.intake.decodeInline(message, digest: &loop.digest)
+            guard decoded.export.itemCount > 0 else { return .accepted }
             loop.shared.intake.push(
-                export, deadlineNs: deadlineNs, ticket: loop.ledger.open(address),
+                decoded, deadlineNs: deadlineNs, ticket: loop.ledger.open(address),
                 cancellation: cancellation(for: streamID))
             return nil
         } catch {

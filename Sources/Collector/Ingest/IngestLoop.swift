@@ -3,6 +3,7 @@ internal import Base
 internal import GRPC
 internal import HTTP2
 internal import Ring
+internal import Rows
 internal import Socket
 internal import Synchronization
 
@@ -75,6 +76,8 @@ final class IngestLoop: EventLoopClient {
     private var nextConnectionID: UInt64 = 0
     private var settlements: [AckLedger.Settlement] = []
     private var isDraining = false
+    /// For the fingerprints of what its connections receive.
+    var digest = ExportDigest()
 
     init(shared: IngestShared, listener: consuming Listener) throws(SystemError) {
         self.shared = shared

@@ -3,6 +3,7 @@ internal import Base
 internal import Decode
 internal import GRPC
 internal import Ring
+internal import Rows
 
 /// Turns messages off the wire into exports in the ring: inflate, decode, push.
 ///
@@ -34,28 +35,40 @@ final class Intake: Sendable {
         case tooLargeForLoop
     }
 
+    /// A message decoded, and what it is known by.
+    struct Decoded: ~Copyable {
+        let export: Export
+        let fingerprint: Fingerprint
+    }
+
     /// Decodes `message` if that is little work, as seen from its size, else throws `tooLargeForLoop`.
-    func decodeInline(_ message: borrowing ExportMessage) throws(Failure) -> Export {
+    func decodeInline(
+        _ message: borrowing ExportMessage, digest: inout ExportDigest
+    ) throws(Failure) -> Decoded {
         let inlineMax = Limits.inlineDecodeSizeBytesMax
         guard message.payload.count <= inlineMax else { throw .tooLargeForLoop }
-        return try decode(message, inflatedSizeBytesMax: min(inlineMax, messageSizeBytesMax))
+        return try decode(
+            message, inflatedSizeBytesMax: min(inlineMax, messageSizeBytesMax), digest: &digest)
     }
 
     /// Decodes `message`, whatever the work.
-    func decode(_ message: borrowing ExportMessage) throws(Failure) -> Export {
-        try decode(message, inflatedSizeBytesMax: messageSizeBytesMax)
+    func decode(
+        _ message: borrowing ExportMessage, digest: inout ExportDigest
+    ) throws(Failure) -> Decoded {
+        try decode(message, inflatedSizeBytesMax: messageSizeBytesMax, digest: &digest)
     }
 
-    /// Puts `export` into the ring; the ticket hears of it when that fails.
+    /// Puts an export into the ring; the ticket hears of it when that fails.
     func push(
-        _ export: consuming Export, deadlineNs: UInt64, ticket: consuming AckTicket,
+        _ decoded: consuming Decoded, deadlineNs: UInt64, ticket: consuming AckTicket,
         cancellation: Cancellation
     ) {
-        let signal = export.signal
-        let itemCount = export.itemCount
+        let signal = decoded.export.signal
+        let itemCount = decoded.export.itemCount
+        let fingerprint = decoded.fingerprint
         let pending = PendingExport(
-            export: export, ticket: ticket, cancellation: cancellation, deadlineNs: deadlineNs,
-            arrivalUnixNs: Clock.unixNs)
+            export: decoded.export, fingerprint: fingerprint, ticket: ticket,
+            cancellation: cancellation, deadlineNs: deadlineNs, arrivalUnixNs: Clock.unixNs)
         if let refused = ring.tryPush(pending) {
             counters.add(signal.refusedCounter, itemCount)
             refused.settle(
@@ -64,13 +77,14 @@ final class Intake: Sendable {
     }
 
     private func decode(
-        _ message: borrowing ExportMessage, inflatedSizeBytesMax: Int
-    ) throws(Failure) -> Export {
+        _ message: borrowing ExportMessage, inflatedSizeBytesMax: Int,
+        digest: inout ExportDigest
+    ) throws(Failure) -> Decoded {
         guard message.isCompressed else {
-            return try decode(message.payload.slice, signal: message.signal)
+            return try decode(message.payload.slice, signal: message.signal, digest: &digest)
         }
         let inflated = try inflate(message, limitBytes: inflatedSizeBytesMax)
-        return try decode(inflated.slice, signal: message.signal)
+        return try decode(inflated.slice, signal: message.signal, digest: &digest)
     }
 
     private func inflate(
@@ -96,12 +110,15 @@ final class Intake: Sendable {
         }
     }
 
-    private func decode(_ body: ByteSlice, signal: Signal) throws(Failure) -> Export {
+    private func decode(
+        _ body: ByteSlice, signal: Signal, digest: inout ExportDigest
+    ) throws(Failure) -> Decoded {
         do throws(DecodeError) {
             let export = try Decoder.decode(
                 signal: signal, body: body, limits: decodeLimits, budget: budget)
             counters.add(signal.receivedCounter, export.itemCount)
-            return export
+            return Decoded(
+                export: export, fingerprint: digest.fingerprint(signal: signal, body: body))
         } catch {
             switch error {
             case .refused(let refusal): throw .outcome(.refused(refusal))

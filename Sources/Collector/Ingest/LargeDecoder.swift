@@ -3,6 +3,7 @@ internal import Base
 internal import Decode
 internal import GRPC
 internal import Ring
+internal import Rows
 
 /// A thread that decodes the requests that would hold up an event loop.
 ///
@@ -45,7 +46,8 @@ final class LargeDecoder: @unchecked Sendable {
     func start() {
         thread = WorkerThread(name: "decode", stackSizeBytes: Limits.decodeStackSizeBytes) {
             [self] in
-            while let job = nextJob() { process(job) }
+            var digest = ExportDigest()
+            while let job = nextJob() { process(job, &digest) }
         }
     }
 
@@ -86,17 +88,17 @@ final class LargeDecoder: @unchecked Sendable {
         return jobs.removeFirst()
     }
 
-    private func process(_ job: Job) {
+    private func process(_ job: Job, _ digest: inout ExportDigest) {
         let ticket = job.takeTicket()
         let deadlineNs = job.message.deadlineNs
         guard Clock.monotonicNs < deadlineNs, !job.cancellation.isCancelled else {
             return ticket.settle(.expired)
         }
         do throws(Intake.Failure) {
-            let export = try intake.decode(job.message)
-            guard export.itemCount > 0 else { return ticket.settle(.accepted) }
+            let decoded = try intake.decode(job.message, digest: &digest)
+            guard decoded.export.itemCount > 0 else { return ticket.settle(.accepted) }
             intake.push(
-                export, deadlineNs: deadlineNs, ticket: ticket, cancellation: job.cancellation)
+                decoded, deadlineNs: deadlineNs, ticket: ticket, cancellation: job.cancellation)
         } catch {
             guard case .outcome(let outcome) = error else {
                 preconditionFailure("the decoder thread has no size limit of its own")

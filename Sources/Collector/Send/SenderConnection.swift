@@ -182,8 +182,6 @@ final class SenderConnection {
 
     /// Without a connection nobody answers, so time alone decides.
     private func expireWaiting() {
-        let nowNs = Clock.monotonicNs
-        let limitNs = UInt64(sender.options.giveUpAfterMs) * 1_000_000
         if inFlightCount == 0, report.sentItemCount == 0, nextRange != nil {
             // Nothing was ever sent: take one request up, so that time can run out for it.
             if let range = nextRange {
@@ -191,6 +189,8 @@ final class SenderConnection {
                 waiting.append(makeRequest(firstSerial: range.firstSerial, itemCount: range.itemCount))
             }
         }
+        let nowNs = Clock.monotonicNs
+        let limitNs = UInt64(sender.options.giveUpAfterMs) * 1_000_000
         let expired = waiting.filter { nowNs - $0.firstAttemptNs >= limitNs }
         guard !expired.isEmpty else { return }
         waiting.removeAll { nowNs - $0.firstAttemptNs >= limitNs }

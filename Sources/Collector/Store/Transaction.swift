@@ -29,6 +29,8 @@ struct Transaction: ~Copyable {
         case database(DatabaseError)
         /// The memory budget has no room for the rows of the batch's first export.
         case overBudget
+        /// These exports are committed already; nothing was written.
+        case duplicates(Set<Fingerprint>)
     }
 
     init(shared: WriterShared) {
@@ -74,7 +76,8 @@ struct Transaction: ~Copyable {
         exportCount = try encode(batch, exportCount: exportCount)
         guard copies.rowCount > 0 else { return exportCount }
         guard copies.seal() else { throw .overBudget }
-        try commit(on: &connection)
+        let fingerprints = (0..<exportCount).map { batch.withExport($0) { $0.fingerprint } }
+        try commit(noting: fingerprints, on: &connection)
         return exportCount
     }
 
@@ -83,7 +86,7 @@ struct Transaction: ~Copyable {
     private mutating func resolveDimensions(
         of batch: borrowing ExportBatch, on connection: inout PGConnection
     ) throws(Stop) -> Int {
-        try resolve(min(batch.count, exportCountMax), on: &connection) { builder, index in
+        try resolve(distinctCount(batch), on: &connection) { builder, index in
             batch.withExport(index) { builder.resolveDimensions(of: $0.export, at: index) }
         }
     }
@@ -94,6 +97,19 @@ struct Transaction: ~Copyable {
         try resolve(exportCount, on: &connection) { builder, index in
             batch.withExport(index) { builder.resolveSeries(of: $0.export, at: index) }
         }
+    }
+
+    /// The first exports that may share a transaction: up to a repetition, which is a retry that came
+    /// before the first attempt was stored. It is recognised once that is committed.
+    private func distinctCount(_ batch: borrowing ExportBatch) -> Int {
+        let exportCount = min(batch.count, exportCountMax)
+        guard shared.settings.dedupWindowSeconds > 0 else { return exportCount }
+        var seen: Set<Fingerprint> = []
+        for index in 0..<exportCount {
+            let isNew = batch.withExport(index) { seen.insert($0.fingerprint).inserted }
+            if !isNew { return index }
+        }
+        return exportCount
     }
 
     /// Takes `step` for one export after the other, writing what is missing in between; returns for how
@@ -172,19 +188,31 @@ struct Transaction: ~Copyable {
     // MARK: Commit
 
     /// Sends the rows, again without those that PostgreSQL refuses by name, until the rest is committed.
-    private mutating func commit(on connection: inout PGConnection) throws(Stop) {
+    private mutating func commit(
+        noting fingerprints: [Fingerprint], on connection: inout PGConnection
+    ) throws(Stop) {
         while true {
+            let known: Set<Fingerprint>
             do throws(DatabaseError) {
                 try makePartitions(on: &connection)
                 let sources = self.sources
-                if !sources.isEmpty {
-                    try connection.commit(copies: sources, deadlineNs: deadlineNs)
-                }
-                return
+                guard !sources.isEmpty else { return }
+                known = try connection.commit(
+                    copies: sources, noting: fingerprints, in: ledgerWindow,
+                    deadlineNs: deadlineNs)
             } catch {
                 guard try setAside(error) else { throw .database(error) }
+                continue
             }
+            guard known.isEmpty else { throw .duplicates(known) }
+            return
         }
+    }
+
+    private var ledgerWindow: LedgerWindow? {
+        let lengthSeconds = shared.settings.dedupWindowSeconds
+        guard lengthSeconds > 0 else { return nil }
+        return LedgerWindow(lengthSeconds: lengthSeconds, nowUnixNs: Clock.unixNs)
     }
 
     private func makePartitions(on connection: inout PGConnection) throws(DatabaseError) {

@@ -61,6 +61,8 @@ final class Writer: Sendable {
             switch error {
             case .overBudget:
                 giveUp(&batch, exportCount: 1, "no memory is free to store this request now")
+            case .duplicates(let known):
+                settleDuplicates(&batch, known)
             case .database(let error):
                 handle(error, &batch, &state, &backoff)
             }
@@ -111,6 +113,17 @@ final class Writer: Sendable {
         batch.settleFirst(exportCount) { _, pending in
             counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
             return .retry(afterMs: afterMs, message: message)
+        }
+    }
+
+    /// An earlier attempt committed these, and its answer never arrived: this is the answer.
+    private func settleDuplicates(_ batch: inout ExportBatch, _ known: Set<Fingerprint>) {
+        let counters = shared.counters
+        batch.settleSome { pending in
+            guard known.contains(pending.fingerprint) else { return nil }
+            counters.add(.exportsDeduplicated)
+            counters.add(pending.export.signal.deduplicatedCounter, pending.export.itemCount)
+            return .accepted
         }
     }
 

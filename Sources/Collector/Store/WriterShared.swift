@@ -30,6 +30,8 @@ struct WriterSettings: Sendable {
     /// How far back and ahead of now times are stored.
     var acceptPastNs: UInt64
     var acceptFutureNs: UInt64
+    /// Seconds for which a retry is recognised at least (`durability.dedup_window`); 0 keeps no ledger.
+    var dedupWindowSeconds: Int64
     var rowLimits = RowLimits()
 
     /// Encoded bytes that a writer keeps allocated between transactions, per table.
