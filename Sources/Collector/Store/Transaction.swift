@@ -27,8 +27,9 @@ struct Transaction: ~Copyable {
     /// What stands in the way of a transaction.
     enum Stop: Error {
         case database(DatabaseError)
-        /// The memory budget has no room for the rows of the batch's first export.
-        case overBudget
+        /// The memory budget has no room for the rows of the batch's first export; `isAlone` when
+        /// hardly anything else holds memory, so that it never will have.
+        case overBudget(isAlone: Bool)
         /// These exports are committed already; nothing was written.
         case duplicates(Set<Fingerprint>)
     }
@@ -75,7 +76,7 @@ struct Transaction: ~Copyable {
         try reserveLogIDs(for: batch, exportCount: exportCount, on: &connection)
         exportCount = try encode(batch, exportCount: exportCount)
         guard copies.rowCount > 0 else { return exportCount }
-        guard copies.seal() else { throw .overBudget }
+        guard copies.seal() else { throw overBudget(batch) }
         let fingerprints = (0..<exportCount).map { batch.withExport($0) { $0.fingerprint } }
         try commit(noting: fingerprints, on: &connection)
         return exportCount
@@ -124,7 +125,7 @@ struct Transaction: ~Copyable {
             case .resolved: index += 1
             case .missingIsFull: try writeMissing(on: &connection)
             case .overBudget:
-                guard index > 0 else { throw .overBudget }
+                guard index > 0 else { throw .overBudget(isAlone: false) }
                 builder.truncate(exportCount: index)
                 break resolving
             }
@@ -175,7 +176,7 @@ struct Transaction: ~Copyable {
                     context: EmissionContext(window: window, arrivalUnixNs: pending.arrivalUnixNs))
             }
             guard let tally else {
-                guard index > 0 else { throw .overBudget }
+                guard index > 0 else { throw overBudget(batch) }
                 return index
             }
             tallies.append(tally)
@@ -183,6 +184,12 @@ struct Transaction: ~Copyable {
             if copies.sizeBytes >= shared.settings.sizeBytesMax { return index + 1 }
         }
         return exportCount
+    }
+
+    private func overBudget(_ batch: borrowing ExportBatch) -> Stop {
+        let ownBytes = batch.withExport(0) { $0.export.heldSizeBytes } + copies.heldSizeBytes
+        let othersBytes = shared.budget.inUseBytes - ownBytes
+        return .overBudget(isAlone: othersBytes < shared.budget.limitBytes / 8)
     }
 
     // MARK: Commit

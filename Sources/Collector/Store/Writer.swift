@@ -59,8 +59,10 @@ final class Writer: Sendable {
             settle(&batch, exportCount: exportCount, with: state)
         } catch {
             switch error {
-            case .overBudget:
+            case .overBudget(isAlone: false):
                 giveUp(&batch, exportCount: 1, "no memory is free to store this request now")
+            case .overBudget(isAlone: true):
+                refuseFirst(&batch)
             case .duplicates(let known):
                 settleDuplicates(&batch, known)
             case .database(let error):
@@ -124,6 +126,18 @@ final class Writer: Sendable {
             counters.add(.exportsDeduplicated)
             counters.add(pending.export.signal.deduplicatedCounter, pending.export.itemCount)
             return .accepted
+        }
+    }
+
+    /// The same request would fail in the same way for ever.
+    private func refuseFirst(_ batch: inout ExportBatch) {
+        let counters = shared.counters
+        batch.settleFirst(1) { _, pending in
+            counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
+            return .refused(
+                Refusal(
+                    .tooLarge,
+                    "storing the request takes more memory than memory.budget_bytes; send less at once"))
         }
     }
 
