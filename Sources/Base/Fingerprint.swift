@@ -17,7 +17,8 @@ package struct Fingerprint: Hashable, Sendable {
 
     /// The 16 bytes, big-endian. Allocates.
     package var bytes: [UInt8] {
-        unsafe withUnsafeBytes(of: high.bigEndian, Array.init) + withUnsafeBytes(of: low.bigEndian, Array.init)
+        unsafe withUnsafeBytes(of: high.bigEndian, Array.init)
+            + withUnsafeBytes(of: low.bigEndian, Array.init)
     }
 
     /// Reads what `bytes` gave; nil for any other size.

@@ -9,8 +9,8 @@ struct Signals: ~Copyable {
 
     private var set = sigset_t()
 
-    /// Blocks the signals for this thread and all that it will start, and ignores SIGPIPE: a peer that is
-    /// gone is an error of a write, not a reason to die.
+    /// Blocks the signals for this thread and all that it will start, and ignores SIGPIPE: a peer
+    /// that is gone is an error of a write, not a reason to die.
     init() {
         unsafe sigemptyset(&set)
         for number in [SIGTERM, SIGINT, SIGHUP] { unsafe sigaddset(&set, number) }

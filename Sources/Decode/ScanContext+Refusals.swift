@@ -30,7 +30,7 @@ extension ScanContext {
         return .refused(
             Refusal(
                 .invalidArgument,
-                "attribute values nest deeper than \(limits.anyValueDepthMax) levels at byte \(offset)"
+                "values nest deeper than \(limits.anyValueDepthMax) levels at byte \(offset)"
             ))
     }
 

@@ -4,8 +4,8 @@ internal import HTTP2
 
 /// What is sent back on one stream.
 ///
-/// Every error is Trailers-Only: clients look for the status in the first header block (the Java SDK
-/// retries only if it finds it there).
+/// Every error is Trailers-Only: clients look for the status in the first header block (the Java
+/// SDK retries only if it finds it there).
 enum Answer {
     /// 200, one length-prefixed message, status 0.
     case message([UInt8])
@@ -86,7 +86,9 @@ enum Answer {
 
     private static func frame(_ message: [UInt8]) -> [UInt8] {
         var framed: [UInt8] = [0]
-        unsafe withUnsafeBytes(of: UInt32(message.count).bigEndian) { unsafe framed.append(contentsOf: $0) }
+        unsafe withUnsafeBytes(of: UInt32(message.count).bigEndian) {
+            unsafe framed.append(contentsOf: $0)
+        }
         framed.append(contentsOf: message)
         return framed
     }

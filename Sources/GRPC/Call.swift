@@ -70,7 +70,8 @@ final class Call: StreamHandler {
         guard !isCompressed || head.encoding == .gzip else {
             connection.counters.add(.requestsRefused)
             return answer(
-                .error(.internal, "the message is flagged compressed, but grpc-encoding is not gzip"),
+                .error(
+                    .internal, "the message is flagged compressed, but grpc-encoding is not gzip"),
                 on: stream)
         }
         do throws(MessageDeframer.Fault) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Base
-package import HTTP2
 internal import CZlib
+package import HTTP2
 
 /// What a server answered to one unary call.
 package struct ClientAnswer: Sendable {
@@ -34,8 +34,8 @@ package final class ClientConnection {
         self.authority = authority
     }
 
-    /// Starts an Export call with `message`, already framed (see `frame`); `completion` gets the answer.
-    /// Returns false when the connection takes no more streams.
+    /// Starts an Export call with `message`, already framed (see `frame`); `completion` gets the
+    /// answer. Returns false when the connection takes no more streams.
     package func export(
         _ signal: Signal, framed message: [UInt8], isCompressed: Bool, timeoutMs: Int,
         completion: @escaping (ClientAnswer) -> Void
@@ -54,7 +54,9 @@ package final class ClientConnection {
         let payload = isCompressed ? gzip(message) : message
         var framed: [UInt8] = [isCompressed ? 1 : 0]
         framed.reserveCapacity(5 + payload.count)
-        unsafe withUnsafeBytes(of: UInt32(payload.count).bigEndian) { unsafe framed.append(contentsOf: $0) }
+        unsafe withUnsafeBytes(of: UInt32(payload.count).bigEndian) {
+            unsafe framed.append(contentsOf: $0)
+        }
         framed.append(contentsOf: payload)
         return framed
     }

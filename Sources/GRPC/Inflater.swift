@@ -15,8 +15,8 @@ package enum Inflater {
 
     /// The unpacked form of `message`.
     ///
-    /// Several gzip members in a row are one message (RFC 1952 §2.2); anything else after the last is
-    /// damage. Memory: grows with the output, never past `limitBytes`, charged to `budget`.
+    /// Several gzip members in a row are one message (RFC 1952 §2.2); anything else after the last
+    /// is damage. Memory: grows with the output, never past `limitBytes`, charged to `budget`.
     /// Cost: about 3 ns per byte of output.
     package static func inflate(
         _ message: ByteSlice, limitBytes: Int, budget: MemoryBudget

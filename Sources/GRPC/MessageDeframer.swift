@@ -4,8 +4,8 @@ internal import Base
 /// Takes the one message of a unary call out of its DATA bytes, however they are split.
 ///
 /// A message is one flag byte, a length of four bytes, and that many bytes (gRPC over HTTP/2,
-/// Length-Prefixed-Message). The length is judged before anything is allocated for it, and the buffer
-/// grows with what has really arrived, so a false length costs nothing.
+/// Length-Prefixed-Message). The length is judged before anything is allocated for it, and the
+/// buffer grows with what has really arrived, so a false length costs nothing.
 struct MessageDeframer: ~Copyable {
     private var prefix: (UInt8, UInt8, UInt8, UInt8, UInt8) = (0, 0, 0, 0, 0)
     private var prefixCount = 0

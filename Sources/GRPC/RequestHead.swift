@@ -34,12 +34,14 @@ struct RequestHead {
         }
     }
 
-    /// The answer that the head alone earns, checked in the order in which grpc-go checks; nil to go on.
+    /// The answer that the head alone earns, checked in the order in which grpc-go checks; nil to
+    /// go on.
     var rejection: Answer? {
         guard isPost else { return .httpError(405, .internal, "only POST is served") }
         guard isGRPC else {
             return .httpError(
-                415, .invalidArgument, "content-type must be application/grpc or application/grpc+proto")
+                415, .invalidArgument,
+                "content-type must be application/grpc or application/grpc+proto")
         }
         if timeout == .malformed {
             return .httpError(
@@ -55,7 +57,8 @@ struct RequestHead {
         return nil
     }
 
-    /// `application/grpc`, or with `+proto`, each possibly with parameters (gRPC over HTTP/2, requests).
+    /// `application/grpc`, or with `+proto`, each possibly with parameters (gRPC over HTTP/2,
+    /// requests).
     static func isGRPC(contentType: ByteSlice) -> Bool {
         guard contentType.starts(with: "application/grpc") else { return false }
         let rest = contentType.slice(offset: 16, count: contentType.count - 16)

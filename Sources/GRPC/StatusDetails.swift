@@ -32,8 +32,8 @@ enum StatusDetails {
         }
     }
 
-    /// An Export response with `partial_success` set. The three signals' responses differ in the name of
-    /// the count only, so that one stands for all on the wire.
+    /// An Export response with `partial_success` set. The three signals' responses differ in the
+    /// name of the count only, so that one stands for all on the wire.
     static func partialSuccess(rejectedItemCount: Int, message: String) -> [UInt8] {
         var partial = unsafe Otlp__ExportTracePartialSuccess()
         unsafe otlp__export_trace_partial_success__init(&partial)
@@ -82,7 +82,8 @@ enum StatusDetails {
     }
 
     private static func withAny<R>(
-        _ typeURL: String, _ value: [UInt8], _ body: (UnsafeMutablePointer<GoogleProtobuf__Any>) -> R
+        _ typeURL: String, _ value: [UInt8],
+        _ body: (UnsafeMutablePointer<GoogleProtobuf__Any>) -> R
     ) -> R {
         unsafe withBinary(Array(typeURL.utf8)) { typeURL in
             unsafe withBinary(value) { value in

@@ -2,8 +2,8 @@
 
 /// What one HTTP/2 session grants its peer, and what it bears from it.
 package struct HTTP2Settings: Sendable {
-    /// Streams that the peer may have open at once. More is a connection error (RFC 9113 §5.1.2), so
-    /// admission is done above, with a status that says "try again".
+    /// Streams that the peer may have open at once. More is a connection error (RFC 9113 §5.1.2),
+    /// so admission is done above, with a status that says "try again".
     package var concurrentStreamsMax = 128
     /// Bytes of body that one stream may send ahead of our credit.
     package var streamWindowBytes = 1 << 20

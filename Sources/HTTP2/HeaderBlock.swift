@@ -17,7 +17,8 @@ package struct HeaderBlock: Sendable {
 
     package var count: Int { ends.count }
 
-    /// Adds a field. `name` is lower case (RFC 9113 §8.2.1); `value` holds visible ASCII and spaces.
+    /// Adds a field. `name` is lower case (RFC 9113 §8.2.1); `value` holds visible ASCII and
+    /// spaces.
     package mutating func append(_ name: String, _ value: String) {
         storage.append(contentsOf: name.utf8)
         let nameEnd = storage.count
@@ -29,7 +30,8 @@ package struct HeaderBlock: Sendable {
     func withFields<R>(_ body: (UnsafePointer<nghttp2_nv>, Int) -> R) -> R {
         var storage = storage
         return unsafe storage.withUnsafeMutableBufferPointer { bytes in
-            unsafe withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: ends.count) { fields in
+            unsafe withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: ends.count) {
+                fields in
                 var start = 0
                 for (index, end) in ends.enumerated() {
                     unsafe fields.initializeElement(

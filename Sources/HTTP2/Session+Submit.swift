@@ -5,7 +5,8 @@ internal import CNghttp2
 extension Session {
     /// Answers with headers only, which also end our side ("Trailers-Only" in gRPC).
     ///
-    /// Where the peer is still sending, RST_STREAM(NO_ERROR) follows, so that it stops (RFC 9113 §8.1).
+    /// Where the peer is still sending, RST_STREAM(NO_ERROR) follows, so that it stops (RFC 9113
+    /// §8.1).
     package func respond(_ headers: HeaderBlock, on stream: Stream) {
         guard stream.isOpen else { return }
         stream.resetsAfterAnswer = role == .server && !stream.peerEnded

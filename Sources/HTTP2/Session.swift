@@ -2,7 +2,8 @@
 package import Base
 internal import CNghttp2
 
-/// One HTTP/2 connection as bytes in and bytes out: nghttp2 with the limits it does not have itself.
+/// One HTTP/2 connection as bytes in and bytes out: nghttp2 with the limits it does not have
+/// itself.
 ///
 /// It does no I/O and knows no clock. Feed `receive` with at most 16 KiB a time and send what
 /// `nextOutput` gives in between, because nghttp2's limits act when output is made.
@@ -47,7 +48,8 @@ package final class Session {
 
     // MARK: Bytes in, bytes out
 
-    /// Takes what the socket gave. After an error, flush `nextOutput` (it holds the GOAWAY), then close.
+    /// Takes what the socket gave. After an error, flush `nextOutput` (it holds the GOAWAY), then
+    /// close.
     package func receive(_ bytes: ByteSlice) throws(Failure) {
         if let failure { throw failure }
         guard !bytes.isEmpty else { return }
@@ -55,7 +57,8 @@ package final class Session {
             raw, bytes.base?.assumingMemoryBound(to: UInt8.self), bytes.count)
         if let failure { throw failure }
         guard taken >= 0 else { throw fail(.library(Int32(taken))) }
-        guard unsafe nghttp2_session_get_outbound_queue_size(raw) <= settings.outboundFramesMax else {
+        guard unsafe nghttp2_session_get_outbound_queue_size(raw) <= settings.outboundFramesMax
+        else {
             throw fail(.abuse("more than \(settings.outboundFramesMax) frames wait to be sent"))
         }
     }
@@ -145,7 +148,8 @@ package final class Session {
     func close(streamID: Int32, errorCode: UInt32) {
         guard let stream = streams.removeValue(forKey: streamID) else { return }
         stream.isOpen = false
-        // What the closed stream had not been credited for would shrink the connection's window for ever.
+        // What the closed stream had not been credited for would shrink the connection's window for
+        // ever.
         consume(stream.uncreditedBytes, on: stream)
         stream.handler?.closed(errorCode: errorCode, on: stream)
         stream.handler = nil

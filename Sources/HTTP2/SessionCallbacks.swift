@@ -24,10 +24,12 @@ enum SessionCallbacks {
             unsafe SessionCallbacks.session(context).dataArrived(
                 streamID: streamID, ByteSlice(base: UnsafeRawPointer(data), count: sizeBytes))
         }
-        unsafe nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, context in
+        unsafe nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) {
+            _, frame, context in
             unsafe SessionCallbacks.session(context).frameArrived(frame!.pointee)
         }
-        unsafe nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { _, frame, context in
+        unsafe nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) {
+            _, frame, context in
             unsafe SessionCallbacks.session(context).frameSent(frame!.pointee)
         }
         unsafe nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) {

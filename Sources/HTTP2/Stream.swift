@@ -3,8 +3,8 @@ package import Base
 
 /// What happens on one HTTP/2 stream, told to whoever answers it.
 ///
-/// Called inside `Session.receive`; an implementation may call the session's submitting methods but must
-/// not call `receive` or `nextOutput` (nghttp2 forbids both inside its callbacks).
+/// Called inside `Session.receive`; an implementation may call the session's submitting methods but
+/// must not call `receive` or `nextOutput` (nghttp2 forbids both inside its callbacks).
 package protocol StreamHandler: AnyObject {
     /// One header field of the request (or, for a client, of the response), trailers included.
     func header(name: ByteSlice, value: ByteSlice, on stream: Stream)

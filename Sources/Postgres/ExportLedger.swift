@@ -29,13 +29,13 @@ package struct LedgerWindow: Sendable, Equatable {
 }
 
 extension PGConnection {
-    /// Writes every source in one transaction, and with them the fingerprints of the exports that the
-    /// rows come from.
+    /// Writes every source in one transaction, and with them the fingerprints of the exports that
+    /// the rows come from.
     ///
-    /// Returns those of `fingerprints` that an earlier transaction has committed; when there are any,
-    /// nothing was written. Waits for transactions that write the same ones. `fingerprints` are
-    /// different from one another; nil for `window` keeps no ledger.
-    /// Costs one round trip per source and one for the ledger. Errors: as `commit(copies:)`.
+    /// Returns those of `fingerprints` that an earlier transaction has committed; when there are
+    /// any, nothing was written. Waits for transactions that write the same ones. `fingerprints`
+    /// are different from one another; nil for `window` keeps no ledger. Costs one round trip per
+    /// source and one for the ledger. Errors: as `commit(copies:)`.
     package mutating func commit(
         copies sources: [CopySource], noting fingerprints: [Fingerprint], in window: LedgerWindow?,
         deadlineNs: UInt64
@@ -64,8 +64,8 @@ extension PGConnection {
         }
     }
 
-    /// Inserts both rows of each fingerprint, in one order everywhere, so that two daemons that note
-    /// the same exports wait for one another instead of locking each other out.
+    /// Inserts both rows of each fingerprint, in one order everywhere, so that two daemons that
+    /// note the same exports wait for one another instead of locking each other out.
     private mutating func note(
         _ fingerprints: [Fingerprint], in window: LedgerWindow, deadlineNs: UInt64
     ) throws(DatabaseError) -> Set<Fingerprint> {

@@ -58,8 +58,8 @@ package final class AckLedger: Sendable {
 
 /// The duty to tell one client what became of its export.
 ///
-/// It cannot be copied or forgotten: settling consumes it, and one that is dropped tells the client to
-/// send again, so that no code path can lose an answer.
+/// It cannot be copied or forgotten: settling consumes it, and one that is dropped tells the client
+/// to send again, so that no code path can lose an answer.
 package struct AckTicket: ~Copyable, Sendable {
     private let ledger: AckLedger
     package let address: AckAddress

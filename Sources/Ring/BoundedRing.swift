@@ -4,8 +4,8 @@ internal import Decode
 
 /// The queue between the loops that decode and the writers that store: bounded, many to many.
 ///
-/// Exports are moved in and out, never copied. The bound in slots is its own; the bound in bytes is the
-/// memory budget, which every export holds a share of.
+/// Exports are moved in and out, never copied. The bound in slots is its own; the bound in bytes is
+/// the memory budget, which every export holds a share of.
 /// Thread: any. Never blocks a producer.
 @safe
 package final class BoundedRing: @unchecked Sendable {
@@ -50,9 +50,9 @@ package final class BoundedRing: @unchecked Sendable {
 
     /// Moves what waits, up to `itemCountMax` items but at least one export, to the end of `batch`.
     ///
-    /// Blocks until there is something. A writer that comes back from a commit takes all that arrived
-    /// meanwhile, which makes every commit a group commit without any delay being configured.
-    /// Returns false, with an empty batch, once the ring is closed and empty.
+    /// Blocks until there is something. A writer that comes back from a commit takes all that
+    /// arrived meanwhile, which makes every commit a group commit without any delay being
+    /// configured. Returns false, with an empty batch, once the ring is closed and empty.
     package func take(into batch: inout ExportBatch, itemCountMax: Int) -> Bool {
         precondition(batch.isEmpty)
         monitor.lock()

@@ -4,8 +4,8 @@ internal import Decode
 
 /// The exports that one transaction will hold, in order of arrival.
 ///
-/// Storage is allocated once and reused. Ownership: one writer. What is still inside when the batch is
-/// destroyed or emptied tells its client to retry (see `AckTicket`).
+/// Storage is allocated once and reused. Ownership: one writer. What is still inside when the batch
+/// is destroyed or emptied tells its client to retry (see `AckTicket`).
 @safe
 package struct ExportBatch: ~Copyable, @unchecked Sendable {
     private let storage: UnsafeMutablePointer<PendingExport>
@@ -76,7 +76,8 @@ package struct ExportBatch: ~Copyable, @unchecked Sendable {
         count = keptCount
     }
 
-    /// Moves the remaining exports to the front. Its slots are uninitialized memory, so nothing is lost.
+    /// Moves the remaining exports to the front. Its slots are uninitialized memory, so nothing is
+    /// lost.
     private func moveUp(by exportCount: Int) {
         guard exportCount > 0 else { return }
         for index in 0..<count {

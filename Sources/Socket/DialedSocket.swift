@@ -35,7 +35,8 @@ package struct DialedSocket: ~Copyable, Sendable {
         }
     }
 
-    /// Waits up to `timeoutMs` for input; nil when none came, an empty count when the peer has closed.
+    /// Waits up to `timeoutMs` for input; nil when none came, an empty count when the peer has
+    /// closed.
     package func receive(
         into buffer: UnsafeMutableRawBufferPointer, timeoutMs: Int
     ) throws(SystemError) -> Int? {

@@ -17,7 +17,8 @@ package enum Endpoint: Sendable, Equatable, CustomStringConvertible {
     ///
     /// Blocks in the resolver where `host` is a name: for start-up only.
     func withAddress<R: ~Copyable>(
-        _ body: (_ family: Int32, _ address: UnsafePointer<sockaddr>, _ size: socklen_t) throws(SystemError) -> R
+        _ body: (_ family: Int32, _ address: UnsafePointer<sockaddr>, _ size: socklen_t)
+            throws(SystemError) -> R
     ) throws(SystemError) -> R {
         switch self {
         case .unix(let path): return try unsafe Endpoint.withUnixAddress(path, body)
@@ -57,10 +58,12 @@ package enum Endpoint: Sendable, Equatable, CustomStringConvertible {
         var found: UnsafeMutablePointer<addrinfo>?
         let result = unsafe getaddrinfo(host, String(port), &hints, &found)
         guard result == 0, let first = unsafe found else {
-            throw SystemError("resolve", host, code: result == EAI_SYSTEM ? linux_errno() : EADDRNOTAVAIL)
+            throw SystemError(
+                "resolve", host, code: result == EAI_SYSTEM ? linux_errno() : EADDRNOTAVAIL)
         }
         defer { unsafe freeaddrinfo(found) }
         return try unsafe body(
-            first.pointee.ai_family, UnsafePointer(first.pointee.ai_addr!), first.pointee.ai_addrlen)
+            first.pointee.ai_family, UnsafePointer(first.pointee.ai_addr!), first.pointee.ai_addrlen
+        )
     }
 }

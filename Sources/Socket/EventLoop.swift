@@ -14,9 +14,9 @@ package protocol EventLoopClient: AnyObject {
 
 /// One thread's epoll loop with all state of its connections.
 ///
-/// A turn is: wait, serve each ready socket within its work budget, the client's own work, send output,
-/// and only then recycle what was closed. Thread: created anywhere, then confined to the one that runs
-/// it; only `wakeup` and `stop` may be used from others.
+/// A turn is: wait, serve each ready socket within its work budget, the client's own work, send
+/// output, and only then recycle what was closed. Thread: created anywhere, then confined to the
+/// one that runs it; only `wakeup` and `stop` may be used from others.
 package final class EventLoop {
     /// Makes the loop turn. Any thread.
     package let wakeup: Wakeup
@@ -200,8 +200,8 @@ package final class EventLoop {
                 guard let descriptor = try listener?.accept() else { return }
                 add(descriptor)
             } catch {
-                // Out of descriptors or memory: a level-triggered listener would spin until some are
-                // free, so look again at the next tick.
+                // Out of descriptors or memory: a level-triggered listener would spin until some
+                // are free, so look again at the next tick.
                 disarmListener()
                 return
             }

@@ -4,8 +4,8 @@ internal import CLinux
 
 /// Sole owner of an open file descriptor; closes it when it goes.
 ///
-/// Thread: moved, never shared. EINTR is retried; EAGAIN is a value; EBADF and EFAULT can only be our
-/// own mistakes and trap.
+/// Thread: moved, never shared. EINTR is retried; EAGAIN is a value; EBADF and EFAULT can only be
+/// our own mistakes and trap.
 package struct FileDescriptor: ~Copyable, Sendable {
     package let raw: Int32
 

@@ -32,7 +32,8 @@ package struct Listener: ~Copyable, Sendable {
     private init(sharing endpoint: Endpoint) throws(SystemError) {
         descriptor = try unsafe endpoint.withAddress { family, address, size throws(SystemError) in
             let raw = socket(
-                family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+                family,
+                Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
             guard raw >= 0 else { throw SystemError("socket", endpoint.description) }
             let descriptor = FileDescriptor(owning: raw)
             if family != AF_UNIX {
@@ -54,7 +55,8 @@ package struct Listener: ~Copyable, Sendable {
         }
     }
 
-    /// SO_REUSEPORT would let a second daemon of the same user take half of the connections unnoticed.
+    /// SO_REUSEPORT would let a second daemon of the same user take half of the connections
+    /// unnoticed.
     private static func checkIsFree(_ endpoint: Endpoint) throws(SystemError) {
         try unsafe endpoint.withAddress { family, address, size throws(SystemError) in
             let raw = socket(family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
@@ -69,7 +71,8 @@ package struct Listener: ~Copyable, Sendable {
 
     /// A second listener on the same address, for another loop.
     ///
-    /// TCP: a socket of its own that shares the port. Unix: the same socket, where loops take turns.
+    /// TCP: a socket of its own that shares the port. Unix: the same socket, where loops take
+    /// turns.
     package func another() throws(SystemError) -> Listener {
         if case .tcp = endpoint { return try Listener(sharing: endpoint) }
         let raw = linux_duplicate(descriptor.raw)

@@ -9,9 +9,9 @@ struct Send: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Send made-up telemetry and count what is acknowledged.",
         discussion: """
-            A real OTLP/gRPC client, for smoke tests and load. The telemetry depends on --seed alone, but
-            for its times: two runs with one seed send the same ids. What may be sent again (UNAVAILABLE,
-            a lost connection) is, with backoff, until --give-up-after.
+            A real OTLP/gRPC client, for smoke tests and load. The telemetry depends on --seed alone, \
+            but for its times: two runs with one seed send the same ids. What may be sent again \
+            (UNAVAILABLE, a lost connection) is, with backoff, until --give-up-after.
 
             Exits with 0 when every item was acknowledged, else with 1.
 
@@ -130,7 +130,8 @@ private enum SendSummary {
                 + "of \(report.sentItemCount) sent, in \(milliseconds(report.elapsedNs)) ms: "
                 + "\(itemsPerSecond(report))/s",
             "requests \(report.requestCount), sent again \(report.retryCount), "
-                + "rejected items \(report.rejectedItemCount), failed items \(report.failedItemCount)",
+                + "rejected items \(report.rejectedItemCount), "
+                + "failed items \(report.failedItemCount)",
             "acknowledged after p50 \(milliseconds(report.latencyNs(share: 0.5))) ms, "
                 + "p99 \(milliseconds(report.latencyNs(share: 0.99))) ms, "
                 + "p99.9 \(milliseconds(report.latencyNs(share: 0.999))) ms",

@@ -45,14 +45,15 @@ import Testing
         #expect(result == .success(message))
     }
 
-    @Test(arguments: [
-        ([2, 0, 0, 0, 0], .flag(2)),
-        ([0, 0, 0, 0, 11] + [UInt8](repeating: 0, count: 11), .tooLarge(sizeBytes: 11)),
-        ([0, 0xff, 0xff, 0xff, 0xff], .tooLarge(sizeBytes: 0xffff_ffff)),
-        ([0, 0, 0, 0, 1, 7, 7], .secondMessage),
-        ([0, 0, 0, 0, 0, 0], .secondMessage),
-        ([], .missing), ([0], .truncated), ([0, 0, 0, 0, 2, 7], .truncated),
-    ] as [([UInt8], MessageDeframer.Fault)])
+    @Test(
+        arguments: [
+            ([2, 0, 0, 0, 0], .flag(2)),
+            ([0, 0, 0, 0, 11] + [UInt8](repeating: 0, count: 11), .tooLarge(sizeBytes: 11)),
+            ([0, 0xff, 0xff, 0xff, 0xff], .tooLarge(sizeBytes: 0xffff_ffff)),
+            ([0, 0, 0, 0, 1, 7, 7], .secondMessage),
+            ([0, 0, 0, 0, 0, 0], .secondMessage),
+            ([], .missing), ([0], .truncated), ([0, 0, 0, 0, 2, 7], .truncated),
+        ] as [([UInt8], MessageDeframer.Fault)])
     func faults(bytes: [UInt8], expected: MessageDeframer.Fault) {
         for pieceSize in [1, 3, 100] {
             #expect(deframe(bytes, pieceSize: pieceSize, limitBytes: 10) == .failure(expected))

@@ -12,21 +12,23 @@ private func withText<R>(_ text: String, _ body: (ByteSlice) throws -> R) rethro
     @Test(arguments: [
         ("application/grpc", true), ("application/grpc+proto", true),
         ("application/grpc;charset=utf-8", true), ("application/grpc+proto;x=y", true),
-        ("application/grpc+json", false), ("application/grpcx", false), ("application/grpc+protox", false),
+        ("application/grpc+json", false), ("application/grpcx", false),
+        ("application/grpc+protox", false),
         ("application/json", false), ("", false), ("application/grp", false),
     ])
     func contentType(text: String, expected: Bool) {
         #expect(withText(text) { RequestHead.isGRPC(contentType: $0) } == expected)
     }
 
-    @Test(arguments: [
-        ("1H", .nanoseconds(3_600_000_000_000)), ("2M", .nanoseconds(120_000_000_000)),
-        ("3S", .nanoseconds(3_000_000_000)), ("4m", .nanoseconds(4_000_000)),
-        ("2992404u", .nanoseconds(2_992_404_000)), ("99999999n", .nanoseconds(99_999_999)),
-        ("99999999H", .nanoseconds(.max)), ("0S", .nanoseconds(0)),
-        ("", .malformed), ("5", .malformed), ("S", .malformed), ("123456789S", .malformed),
-        ("1x", .malformed), ("-1S", .malformed), ("1.5S", .malformed), ("1 S", .malformed),
-    ] as [(String, RequestHead.Timeout)])
+    @Test(
+        arguments: [
+            ("1H", .nanoseconds(3_600_000_000_000)), ("2M", .nanoseconds(120_000_000_000)),
+            ("3S", .nanoseconds(3_000_000_000)), ("4m", .nanoseconds(4_000_000)),
+            ("2992404u", .nanoseconds(2_992_404_000)), ("99999999n", .nanoseconds(99_999_999)),
+            ("99999999H", .nanoseconds(.max)), ("0S", .nanoseconds(0)),
+            ("", .malformed), ("5", .malformed), ("S", .malformed), ("123456789S", .malformed),
+            ("1x", .malformed), ("-1S", .malformed), ("1.5S", .malformed), ("1 S", .malformed),
+        ] as [(String, RequestHead.Timeout)])
     func timeout(text: String, expected: RequestHead.Timeout) {
         #expect(withText(text) { RequestHead.Timeout.parse($0) } == expected)
     }

@@ -33,7 +33,9 @@ private final class Pair {
     let sink: PreparedSink
     var answers: [ClientAnswer] = []
 
-    init(_ outcomes: [Outcome?], settings: GRPCSettings = GRPCSettings(), budgetBytes: Int = 1 << 24) {
+    init(
+        _ outcomes: [Outcome?], settings: GRPCSettings = GRPCSettings(), budgetBytes: Int = 1 << 24
+    ) {
         sink = PreparedSink(outcomes)
         server = ServerConnection(
             http2: HTTP2Settings(), settings: settings,
@@ -79,12 +81,13 @@ private final class Pair {
         #expect(pair.answers.map(\.body) == [[0, 0, 0, 0, 0]])
     }
 
-    @Test(arguments: [
-        (.refused(Refusal(.invalidArgument, "not protobuf")), 3),
-        (.refused(Refusal(.tooLarge, "too large")), 8),
-        (.refused(Refusal(.corruptEncoding, "not gzip")), 13),
-        (.retry(afterMs: 1_500, message: "later"), 14), (.expired, 4),
-    ] as [(Outcome, Int)])
+    @Test(
+        arguments: [
+            (.refused(Refusal(.invalidArgument, "not protobuf")), 3),
+            (.refused(Refusal(.tooLarge, "too large")), 8),
+            (.refused(Refusal(.corruptEncoding, "not gzip")), 13),
+            (.retry(afterMs: 1_500, message: "later"), 14), (.expired, 4),
+        ] as [(Outcome, Int)])
     func outcomesBecomeStatuses(outcome: Outcome, code: Int) {
         let pair = Pair([outcome])
         pair.export([])

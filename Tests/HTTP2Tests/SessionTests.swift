@@ -46,7 +46,8 @@ private struct Pair {
         server = Session(role: .server, settings: settings)
     }
 
-    /// Moves bytes, `pieceSize` at a time, until neither side has any; returns the server's failure.
+    /// Moves bytes, `pieceSize` at a time, until neither side has any; returns the server's
+    /// failure.
     @discardableResult
     func exchange(pieceSize: Int = 16_384) -> Session.Failure? {
         do throws(Session.Failure) {

@@ -65,7 +65,8 @@ private func push(_ pending: consuming PendingExport, to ring: BoundedRing) -> B
         var batch = ExportBatch(exportCountMax: 8)
         for _ in 0..<3 {
             #expect(ring.take(into: &batch, itemCountMax: 8))
-            streams.append((0..<batch.count).map { batch.withExport($0) { $0.ticket.address.streamID } })
+            streams.append(
+                (0..<batch.count).map { batch.withExport($0) { $0.ticket.address.streamID } })
             batch.settleFirst(batch.count) { _, _ in .accepted }
         }
         #expect(streams == [[1, 2], [3], [4]])
@@ -127,7 +128,8 @@ private func push(_ pending: consuming PendingExport, to ring: BoundedRing) -> B
         let recorder = Recorder()
         let ring = BoundedRing(slotCountMax: 8)
         for stream in 1...5 {
-            _ = ring.tryPush(try makePending(Int32(stream), ledger: recorder.ledger, budget: budget))
+            _ = ring.tryPush(
+                try makePending(Int32(stream), ledger: recorder.ledger, budget: budget))
         }
         var batch = ExportBatch(exportCountMax: 8)
         #expect(ring.take(into: &batch, itemCountMax: 100))

@@ -6,7 +6,8 @@ internal import HTTP2
 internal import Ring
 internal import Socket
 
-/// One client connection: bytes from the socket through HTTP/2 and gRPC into the ring, answers back.
+/// One client connection: bytes from the socket through HTTP/2 and gRPC into the ring, answers
+/// back.
 ///
 /// Thread: its loop.
 final class IngestConnection: ConnectionHandler, ExportSink {

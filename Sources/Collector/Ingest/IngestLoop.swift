@@ -65,7 +65,8 @@ final class IngestLoopControl: Sendable {
 
 /// One event loop that serves OTLP/gRPC, with its connections and its ack ledger.
 ///
-/// Thread: made anywhere, then confined to the thread that runs it; `control` and `ledger` are shared.
+/// Thread: made anywhere, then confined to the thread that runs it; `control` and `ledger` are
+/// shared.
 final class IngestLoop: EventLoopClient {
     let shared: IngestShared
     let ledger: AckLedger

@@ -41,7 +41,8 @@ final class Intake: Sendable {
         let fingerprint: Fingerprint
     }
 
-    /// Decodes `message` if that is little work, as seen from its size, else throws `tooLargeForLoop`.
+    /// Decodes `message` if that is little work, as seen from its size, else throws
+    /// `tooLargeForLoop`.
     func decodeInline(
         _ message: borrowing ExportMessage, digest: inout ExportDigest
     ) throws(Failure) -> Decoded {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Base
 
-/// One Export request with everything but its ids and times: making a new request is a copy and a few
-/// stores, so that a load generator does not spend the CPU that it is meant to measure.
+/// One Export request with everything but its ids and times: making a new request is a copy and a
+/// few stores, so that a load generator does not spend the CPU that it is meant to measure.
 struct RequestTemplate {
     let signal: Signal
     let itemCount: Int

@@ -43,7 +43,8 @@ package final class Sender: Sendable {
         return total
     }
 
-    /// The next request to send: its first item's number and how many items it has; nil when all are out.
+    /// The next request to send: its first item's number and how many items it has; nil when all
+    /// are out.
     func nextRange() -> (firstSerial: Int, itemCount: Int)? {
         let first = nextSerial.add(options.batchItemCount, ordering: .relaxed).oldValue
         guard first < options.itemCount else { return nil }

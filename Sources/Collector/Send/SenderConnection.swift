@@ -6,8 +6,8 @@ internal import Socket
 
 /// One connection of the sender: keeps requests in flight, sends again what may be sent again.
 ///
-/// Retries as an OTLP exporter does: on the codes that the specification calls retryable and on a lost
-/// connection, with backoff, until the request is given up. Thread: one.
+/// Retries as an OTLP exporter does: on the codes that the specification calls retryable and on a
+/// lost connection, with backoff, until the request is given up. Thread: one.
 final class SenderConnection {
     private final class Request {
         let framed: [UInt8]
@@ -186,7 +186,8 @@ final class SenderConnection {
             // Nothing was ever sent: take one request up, so that time can run out for it.
             if let range = nextRange {
                 nextRange = sender.nextRange()
-                waiting.append(makeRequest(firstSerial: range.firstSerial, itemCount: range.itemCount))
+                waiting.append(
+                    makeRequest(firstSerial: range.firstSerial, itemCount: range.itemCount))
             }
         }
         let nowNs = Clock.monotonicNs
@@ -209,7 +210,9 @@ final class SenderConnection {
 
     private func msUntilNextRequest() -> Int {
         let nowNs = Clock.monotonicNs
-        let retryMs = waiting.map { Int(($0.notBeforeNs &- min(nowNs, $0.notBeforeNs)) / 1_000_000) + 1 }
+        let retryMs = waiting.map {
+            Int(($0.notBeforeNs &- min(nowNs, $0.notBeforeNs)) / 1_000_000) + 1
+        }
         let rateMs = nextRange.map { sender.delayMs(beforeSerial: $0.firstSerial) }
         return min(retryMs.min() ?? 1_000, rateMs ?? 1_000, 1_000)
     }

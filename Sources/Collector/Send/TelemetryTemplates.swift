@@ -6,9 +6,12 @@ internal import Base
 struct TelemetryTemplates {
     private var random: SplitMix
 
-    private static let services = ["checkout", "cart", "catalog", "payment", "shipping", "frontend"]
+    private static let services = [
+        "checkout", "cart", "catalog", "payment", "shipping", "frontend",
+    ]
     private static let routes = [
-        "/api/cart/{id}", "/api/products", "/api/products/{id}", "/api/checkout", "/api/orders/{id}",
+        "/api/cart/{id}", "/api/products", "/api/products/{id}", "/api/checkout",
+        "/api/orders/{id}",
         "/api/recommendations", "/api/shipping/quote", "/healthz",
     ]
     private static let methods = ["GET", "POST", "PUT", "DELETE"]
@@ -115,7 +118,9 @@ struct TelemetryTemplates {
                     metric.string(1, "http.server.requests")
                     metric.string(3, "{request}")
                     metric.message(7) { sum in
-                        sum.message(1) { numberPoint(&$0, item, route) { $0.fixed64(6, UInt64(value)) } }
+                        sum.message(1) {
+                            numberPoint(&$0, item, route) { $0.fixed64(6, UInt64(value)) }
+                        }
                         sum.varint(2, 2)
                         sum.varint(3, 1)
                     }
@@ -129,7 +134,9 @@ struct TelemetryTemplates {
                 default:
                     metric.string(1, "http.server.active_requests")
                     metric.message(7) { sum in
-                        sum.message(1) { numberPoint(&$0, item, route) { $0.fixed64(6, UInt64(value)) } }
+                        sum.message(1) {
+                            numberPoint(&$0, item, route) { $0.fixed64(6, UInt64(value)) }
+                        }
                         sum.varint(2, 2)
                     }
                 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Writes protobuf wire format, and remembers where the parts lie that change from request to request.
+/// Writes protobuf wire format, and remembers where the parts lie that change from request to
+/// request.
 ///
-/// Source: Protocol Buffers, Encoding. A sub-message is written on its own and then copied behind its
-/// length, with the offsets noted inside it shifted.
+/// Source: Protocol Buffers, Encoding. A sub-message is written on its own and then copied behind
+/// its length, with the offsets noted inside it shifted.
 struct WireWriter {
     private(set) var bytes: [UInt8] = []
     /// Offsets noted by `mark`, in order.

@@ -37,7 +37,8 @@ final class Writer: Sendable {
         }
     }
 
-    /// Nobody waits any more for these: starting their COPY would store what the client sends again.
+    /// Nobody waits any more for these: starting their COPY would store what the client sends
+    /// again.
     private func expire(_ batch: inout ExportBatch) {
         let nowNs = Clock.monotonicNs
         batch.settleSome { pending in
@@ -137,7 +138,8 @@ final class Writer: Sendable {
             return .refused(
                 Refusal(
                     .tooLarge,
-                    "storing the request takes more memory than memory.budget_bytes; send less at once"))
+                    "storing it takes more memory than memory.budget_bytes; send less at once"
+                ))
         }
     }
 
@@ -146,7 +148,8 @@ final class Writer: Sendable {
         batch.settleFirst(1) { _, pending in
             let itemCount = pending.export.itemCount
             counters.add(pending.export.signal.refusedCounter, itemCount)
-            return .partial(rejectedItemCount: itemCount, message: "PostgreSQL refused it: \(error)")
+            return .partial(
+                rejectedItemCount: itemCount, message: "PostgreSQL refused it: \(error)")
         }
     }
 }
@@ -192,7 +195,8 @@ struct WriterState: ~Copyable {
         shared.counters.add(.databaseConnects)
     }
 
-    /// Logs the first failure of a row of failures, and takes the connection down where it is no use.
+    /// Logs the first failure of a row of failures, and takes the connection down where it is no
+    /// use.
     mutating func noteFailure(_ error: DatabaseError, writer: String) {
         if error.disposition == .reconnect { connection = nil }
         guard !isFailing, error.disposition != .stopped else { return }

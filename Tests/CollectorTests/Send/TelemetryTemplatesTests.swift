@@ -23,7 +23,8 @@ import Testing
         var source = TelemetryTemplates(seed: 7)
         let template = source.request(signal, itemCount: itemCount)
         let export = try decode(
-            template.instantiate(seed: 7, firstSerial: 0, unixNs: 1_700_000_000_000_000_000), signal)
+            template.instantiate(seed: 7, firstSerial: 0, unixNs: 1_700_000_000_000_000_000), signal
+        )
         #expect(export.itemCount == itemCount)
         let isClean = export.faults.isEmpty
         #expect(isClean)
