@@ -11,8 +11,13 @@
 package struct Arena: ~Copyable, @unchecked Sendable {
     @usableFromInline
     let storage: UnsafeMutableRawBufferPointer
+    /// Bytes that may be handed out: `storage` may be larger.
+    @usableFromInline
+    package let sizeBytes: Int
     @usableFromInline
     var usedBytes = 0
+    @usableFromInline
+    let pool: ArenaPool?
 
     /// Alignment of every piece: what malloc gives, which protobuf-c relies on.
     @inlinable
@@ -21,16 +26,27 @@ package struct Arena: ~Copyable, @unchecked Sendable {
     /// Bytes handed out so far, padding included.
     package var usedSizeBytes: Int { usedBytes }
 
-    /// Allocates `sizeBytes` at once. The caller has reserved them from the budget.
-    package init(sizeBytes: Int) {
+    /// Makes an arena of `sizeBytes`. The caller has reserved `ArenaPool.capacityBytes` of that from
+    /// the budget. The memory comes from `pool`, where there is one, and goes back to it.
+    package init(sizeBytes: Int, pool: ArenaPool? = nil) {
         precondition(sizeBytes >= 0)
-        unsafe storage = .allocate(byteCount: sizeBytes, alignment: Arena.alignmentBytes)
+        self.sizeBytes = sizeBytes
+        self.pool = pool
+        let capacityBytes = ArenaPool.capacityBytes(sizeBytes: sizeBytes)
+        if let pool {
+            unsafe storage = pool.take(capacityBytes: capacityBytes)
+        } else {
+            unsafe storage = .allocate(
+                byteCount: capacityBytes, alignment: Arena.alignmentBytes)
+        }
     }
 
-    @inlinable
-    deinit { unsafe storage.deallocate() }
+    deinit {
+        if let pool { unsafe pool.give(storage) } else { unsafe storage.deallocate() }
+    }
 
-    package var sizeBytes: Int { unsafe storage.count }
+    /// Bytes of memory that the arena holds.
+    package var capacityBytes: Int { unsafe storage.count }
 
     /// The next `sizeBytes` bytes, or nil when they do not fit: an arena never grows. O(1).
     @inlinable
@@ -38,8 +54,7 @@ package struct Arena: ~Copyable, @unchecked Sendable {
         precondition(sizeBytes >= 0)
         let mask = Arena.alignmentBytes - 1
         let startOffset = (usedBytes + mask) & ~mask
-        guard unsafe startOffset <= storage.count,
-            unsafe sizeBytes <= storage.count - startOffset,
+        guard startOffset <= self.sizeBytes, sizeBytes <= self.sizeBytes - startOffset,
             let base = unsafe storage.baseAddress
         else { return nil }
         usedBytes = startOffset + sizeBytes

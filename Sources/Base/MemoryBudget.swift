@@ -9,6 +9,8 @@ package final class MemoryBudget: Sendable {
     /// Bytes that may be held in all.
     package let limitBytes: Int
     private let heldBytes = Atomic<Int>(0)
+    /// Where the arenas of what it pays for come from.
+    package let arenas = ArenaPool()
 
     package init(limitBytes: Int) {
         precondition(limitBytes > 0)

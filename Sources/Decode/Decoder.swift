@@ -33,11 +33,12 @@ package enum Decoder {
         limits.unpackedSizeBytesMax = min(limits.unpackedSizeBytesMax, budget.limitBytes)
         let scan = try WireScan.scan(body, signal: signal, limits: limits, budget: budget)
         let (sizeBytes, itemCount) = (scan.unpackedSizeBytes, scan.itemCount)
-        guard budget.tryReserve(sizeBytes) else { throw .overBudget }
-        var arena = Arena(sizeBytes: sizeBytes)
+        let capacityBytes = ArenaPool.capacityBytes(sizeBytes: sizeBytes)
+        guard budget.tryReserve(capacityBytes) else { throw .overBudget }
+        var arena = Arena(sizeBytes: sizeBytes, pool: budget.arenas)
         guard let root = unsafe unpack(body, signal: signal, into: &arena) else {
             _ = consume arena
-            budget.release(sizeBytes)
+            budget.release(capacityBytes)
             throw .refused(unexpectedRefusal)
         }
         return unsafe Export(

@@ -20,6 +20,8 @@ package struct Export: ~Copyable, @unchecked Sendable {
     private let root: UnsafeRawPointer
     private let budget: MemoryBudget
     /// Bytes of the budget that are held for `arena`.
+    let arenaCapacityBytes: Int
+    /// Bytes of it that may be used: what the pre-scan predicted.
     let arenaSizeBytes: Int
 
     /// Takes over `arena`, for whose size the caller has reserved the bytes.
@@ -31,6 +33,7 @@ package struct Export: ~Copyable, @unchecked Sendable {
         self.itemCount = itemCount
         self.faults = faults
         arenaSizeBytes = arena.sizeBytes
+        arenaCapacityBytes = arena.capacityBytes
         self.arena = arena
         unsafe self.root = root
         self.budget = budget
@@ -39,13 +42,13 @@ package struct Export: ~Copyable, @unchecked Sendable {
     deinit {
         // In this order: what is released may be reserved by somebody else at once.
         Self.free(arena)
-        budget.release(arenaSizeBytes)
+        budget.release(arenaCapacityBytes)
     }
 
     private static func free(_ arena: consuming Arena) {}
 
     /// Bytes of the budget that the export holds.
-    package var heldSizeBytes: Int { arenaSizeBytes + faults.heldSizeBytes }
+    package var heldSizeBytes: Int { arenaCapacityBytes + faults.heldSizeBytes }
 
     /// Bytes of the arena that protobuf-c took, padding between the pieces included.
     var usedSizeBytes: Int { arena.usedSizeBytes }

@@ -79,3 +79,32 @@ import Testing
         #expect(isGiven == [false, true, false])
     }
 }
+
+@Suite struct ArenaPoolTests {
+    @Test(arguments: [
+        (1, 1), (65_535, 65_535), (65_536, 65_536), (65_537, 131_072), (1_500_000, 1_507_328),
+    ])
+    func capacitiesComeInGranules(sizeBytes: Int, expectedBytes: Int) {
+        #expect(ArenaPool.capacityBytes(sizeBytes: sizeBytes) == expectedBytes)
+    }
+
+    @Test func memoryThatCameBackIsUsedAgain() {
+        let pool = ArenaPool()
+        var places: [Int] = []
+        for sizeBytes in [200_000, 199_000, 70_000, 200_000] {
+            var arena = Arena(sizeBytes: sizeBytes, pool: pool)
+            places.append(unsafe arena.allocate(sizeBytes: 1).map { Int(bitPattern: $0) } ?? 0)
+        }
+        #expect(places[0] == places[1] && places[0] == places[3])
+        #expect(places[2] != places[0])
+    }
+
+    @Test func anArenaOfTheSameBlockStillEndsWhereItShould() {
+        let pool = ArenaPool()
+        do { _ = Arena(sizeBytes: 131_072, pool: pool) }
+        var arena = Arena(sizeBytes: 70_000, pool: pool)
+        let isGiven = [70_001, 70_000].map { unsafe arena.allocate(sizeBytes: $0) != nil }
+        #expect(isGiven == [false, true])
+        #expect(arena.capacityBytes == 131_072)
+    }
+}
