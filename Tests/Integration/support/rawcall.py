@@ -51,4 +51,5 @@ def assert_exports(client, server):
 def assert_healthy(server, budget_bytes=BUDGET_BYTES):
     """The daemon lives, and has at no time held more than its budget and a fixed overhead."""
     assert server.daemon.is_running(), server.daemon.output()
-    assert server.daemon.resident_peak_bytes() < budget_bytes + OVERHEAD_BYTES_MAX
+    peak_bytes = server.daemon.resident_peak_bytes()
+    assert peak_bytes < budget_bytes + OVERHEAD_BYTES_MAX, f"the peak was {peak_bytes >> 20} MiB"
