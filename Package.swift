@@ -88,7 +88,7 @@ let package = Package(
         tests(
             "CollectorTests",
             [
-                "Base", "Socket", "Decode", "Collector", "CLinux",
+                "Base", "Socket", "Decode", "Rows", "Postgres", "Collector", "CLinux",
                 .product(name: "Logging", package: "swift-log"),
             ]),
     ]

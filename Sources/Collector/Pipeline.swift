@@ -25,7 +25,7 @@ final class Pipeline {
     private let janitor: Janitor
     private var writerThreads: [WorkerThread] = []
     private var loopThreads: [WorkerThread] = []
-    private var janitorThread: WorkerThread?
+    private var janitorThreads: [WorkerThread] = []
     private let logger: Logger
 
     /// Makes every part and binds the listening sockets; nothing runs yet.
@@ -46,18 +46,21 @@ final class Pipeline {
             decodeLimits: DecodeLimits(
                 unpackedSizeBytesMax: configuration.limits.unpackedSizeBytesMax))
         largeDecoder = LargeDecoder(intake: intake)
+        let accepted = AcceptedTimes(
+            pastNs: UInt64(configuration.partitions.acceptPastNs),
+            futureNs: UInt64(configuration.partitions.acceptFutureNs))
+        let sightings = SightingNotes()
         let writerShared = WriterShared(
             ring: ring, budget: budget, counters: counters, retryHint: retryHint, stop: stop,
-            logger: logger, database: database, partitions: partitions,
+            logger: logger, database: database, partitions: partitions, accepted: accepted,
+            sightings: sightings,
             settings: WriterSettings(configuration))
         writers = (0..<configuration.database.writerCount).map {
             Writer(name: "writer-\($0)", shared: writerShared)
         }
         janitor = Janitor(
-            database: database, partitions: partitions,
-            aheadNs: UInt64(configuration.partitions.aheadNs),
-            dedupWindowSeconds: configuration.durability.dedupWindowNs / 1_000_000_000, stop: stop,
-            logger: logger)
+            settings: JanitorSettings(configuration), database: database, partitions: partitions,
+            accepted: accepted, sightings: sightings, stop: stop, logger: logger)
         let shared = IngestShared(
             intake: intake, largeDecoder: largeDecoder, budget: budget, counters: counters,
             retryHint: retryHint, http2: HTTP2Settings(configuration),
@@ -90,7 +93,9 @@ final class Pipeline {
         }
         largeDecoder.start()
         let janitor = self.janitor
-        janitorThread = WorkerThread(name: "janitor") { janitor.run() }
+        janitorThreads = JanitorLane.allCases.map { lane in
+            WorkerThread(name: lane.rawValue) { janitor.run(lane) }
+        }
         for (index, loop) in loops.enumerated() {
             let box = LoopBox(loop)
             loopThreads.append(
@@ -118,7 +123,7 @@ final class Pipeline {
         stop.fire()
         ring.close()
         for thread in writerThreads { thread.join() }
-        janitorThread?.join()
+        for thread in janitorThreads { thread.join() }
         // Only now, so that the last outcomes still reach their clients.
         advanceLoops(to: .stopping)
         for thread in loopThreads { thread.join() }
@@ -159,8 +164,6 @@ extension WriterSettings {
             interval: configuration.partitions.interval,
             itemCountMax: configuration.batch.rowCountMax,
             sizeBytesMax: configuration.batch.sizeBytesMax,
-            acceptPastNs: UInt64(configuration.partitions.acceptPastNs),
-            acceptFutureNs: UInt64(configuration.partitions.acceptFutureNs),
             dedupWindowSeconds: configuration.durability.dedupWindowNs / 1_000_000_000)
     }
 }

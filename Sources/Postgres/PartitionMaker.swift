@@ -75,6 +75,22 @@ package struct PartitionMaker: Sendable {
         return createdCount
     }
 
+    /// The partitions that `ensure` would make so that `table` can take every time from `fromNs` to
+    /// `throughNs`. Changes nothing.
+    package func missing(
+        table: String, fromNs: Int64, throughNs: Int64, on connection: inout PGConnection,
+        deadlineNs: UInt64
+    ) throws(DatabaseError) -> [(name: String, range: PartitionRange)] {
+        let known = try PartitionMaker.load(table, on: &connection, deadlineNs: deadlineNs)
+        let startsNs = stride(
+            from: interval.start(of: fromNs), through: throughNs, by: Int(interval.lengthNs))
+        return startsNs.flatMap { known.gaps(in: range(startNs: $0)) }.map { gap in
+            let name = PartitionName.name(
+                table: table, range: gap, intervalNs: interval.lengthNs)
+            return (name, gap)
+        }
+    }
+
     /// The interval that begins at `startNs`; the last one that bigint can express is cut short.
     private func range(startNs: Int64) -> PartitionRange {
         let (endNs, isOverflowing) = startNs.addingReportingOverflow(interval.lengthNs)

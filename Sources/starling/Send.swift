@@ -21,10 +21,6 @@ struct Send: ParsableCommand {
               starling send metrics --rate 10000 --count 600000 --endpoint collector.example:4317
             """)
 
-    enum SignalName: String, ExpressibleByArgument, CaseIterable {
-        case traces, logs, metrics
-    }
-
     enum Compression: String, ExpressibleByArgument, CaseIterable {
         case none, gzip
     }
@@ -102,13 +98,7 @@ struct Send: ParsableCommand {
     }
 
     private func options(to endpoint: Endpoint) -> SendOptions {
-        let kind: Signal =
-            switch signal {
-            case .traces: .traces
-            case .logs: .logs
-            case .metrics: .metrics
-            }
-        var options = SendOptions(signal: kind, endpoint: endpoint)
+        var options = SendOptions(signal: signal.signal, endpoint: endpoint)
         options.itemCount = count
         options.batchItemCount = min(batch, count)
         options.connectionCount = connections

@@ -25,7 +25,10 @@ struct Starling: ParsableCommand {
             database cannot be reached; 78 wrong configuration; 1 anything else.
             """,
         version: "starling \(Version.text)",
-        subcommands: [Up.self, Serve.self, Migrate.self, Config.self, Send.self])
+        subcommands: [
+            Up.self, Serve.self, Migrate.self, Config.self, Partitions.self, Retention.self,
+            Send.self,
+        ])
 
     /// Parses, runs, and turns every error into its text and its exit code.
     static func main() {

@@ -16,6 +16,7 @@ package struct Configuration: Sendable, Equatable {
     package internal(set) var ring = Ring()
     package internal(set) var batch = Batch()
     package internal(set) var partitions = Partitions()
+    package internal(set) var retention = Retention()
     package internal(set) var durability = Durability()
     package internal(set) var server = Server()
     package internal(set) var shutdown = Shutdown()
@@ -89,10 +90,20 @@ package struct Configuration: Sendable, Equatable {
         package internal(set) var interval = PartitionInterval.oneDay
         /// `partitions.ahead`. How far ahead of now partitions exist.
         package internal(set) var aheadNs: Int64 = 0
-        /// `partitions.accept_past`. Older rows are rejected.
+        /// `partitions.accept_past`. Older rows are rejected, and so are those that retention would
+        /// drop.
         package internal(set) var acceptPastNs: Int64 = 0
         /// `partitions.accept_future`. Rows further in the future are rejected.
         package internal(set) var acceptFutureNs: Int64 = 0
+        /// `partitions.close_after`. From a partition's last moment to the making of its late
+        /// indexes.
+        package internal(set) var closeAfterNs: Int64 = 0
+    }
+
+    package struct Retention: Sendable, Equatable {
+        /// `retention.tenant_attribute`. The resource attribute that names the tenant. How long
+        /// things are kept is in the database, where all daemons see it.
+        package internal(set) var tenantAttribute = ""
     }
 
     package struct Durability: Sendable, Equatable {

@@ -6,7 +6,8 @@ private let dayNs: Int64 = 24 * hourNs
 
 extension ConfigurationKey {
     /// Every key there is, in the order in which files and listings show them.
-    package static let all = database + listen + limits + flow + partitions + process
+    package static let all =
+        database + listen + limits + flow + partitions + retention + process
 
     private static let database = [
         ConfigurationKey(
@@ -113,11 +114,23 @@ extension ConfigurationKey {
         ConfigurationKey(
             "partitions.accept_past", \.partitions.acceptPastNs,
             .nanoseconds(hourNs...(3_660 * dayNs)),
-            default: "30d", help: "Items older than this are rejected"),
+            default: "30d",
+            help: "Items older than this, or than their signal is kept, are rejected"),
         ConfigurationKey(
             "partitions.accept_future", \.partitions.acceptFutureNs,
             .nanoseconds((60 * 1_000_000_000)...(366 * dayNs)), default: "1d",
             help: "Items further in the future than this are rejected"),
+        ConfigurationKey(
+            "partitions.close_after", \.partitions.closeAfterNs, .nanoseconds(0...(3_660 * dayNs)),
+            default: "1h",
+            help: "How long after its last moment a partition gets its indexes for searching"),
+    ]
+
+    private static let retention = [
+        ConfigurationKey(
+            "retention.tenant_attribute", \.retention.tenantAttribute, .attributeKey,
+            default: "tenant.id",
+            help: "The resource attribute that retention rules for one tenant look at")
     ]
 
     private static let process = [

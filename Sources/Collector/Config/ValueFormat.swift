@@ -110,6 +110,21 @@ extension ValueFormat where Value == String {
             rangeText: "postgresql://user@host/dbname or host=... dbname=...",
             parse: DatabaseURL.check, text: { $0 })
     }
+
+    /// The name of an attribute, as long as the schema registers it.
+    static var attributeKey: ValueFormat {
+        let rangeText = "1 to 512 bytes"
+        return ValueFormat(typeText: "attribute name", unitText: "", rangeText: rangeText) {
+            (text) throws(ValueFault) in
+            guard (1...512).contains(text.utf8.count), !text.contains("\0") else {
+                throw ValueFault(
+                    "this is no usable name of an attribute", remedy: "write \(rangeText)")
+            }
+            return text
+        } text: {
+            $0
+        }
+    }
 }
 
 extension ValueFormat where Value: RawRepresentable<String> & CaseIterable {

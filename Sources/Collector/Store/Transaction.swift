@@ -79,6 +79,7 @@ struct Transaction: ~Copyable {
         guard copies.seal() else { throw overBudget(batch) }
         let fingerprints = (0..<exportCount).map { batch.withExport($0) { $0.fingerprint } }
         try commit(noting: fingerprints, on: &connection)
+        shared.sightings.note(builder)
         return exportCount
     }
 
@@ -166,12 +167,12 @@ struct Transaction: ~Copyable {
     ) throws(Stop) -> Int {
         tallies.removeAll(keepingCapacity: true)
         refusals.removeAll(keepingCapacity: true)
-        let window = AcceptWindow(
-            nowUnixNs: Clock.unixNs, pastNs: shared.settings.acceptPastNs,
-            futureNs: shared.settings.acceptFutureNs)
+        let nowUnixNs = Clock.unixNs
         for index in 0..<exportCount {
             let tally = batch.withExport(index) { pending in
-                copies.append(
+                let window = shared.accepted.window(
+                    of: pending.export.signal, nowUnixNs: nowUnixNs)
+                return copies.append(
                     pending.export, at: index, builder: &builder,
                     context: EmissionContext(window: window, arrivalUnixNs: pending.arrivalUnixNs))
             }

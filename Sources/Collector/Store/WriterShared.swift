@@ -17,19 +17,18 @@ struct WriterShared: Sendable {
     let logger: Logger
     let database: DatabaseSettings
     let partitions: PartitionMaker
+    let accepted: AcceptedTimes
+    let sightings: SightingNotes
     let settings: WriterSettings
 }
 
-/// Limits of one transaction, and what it accepts.
+/// Limits of one transaction.
 struct WriterSettings: Sendable {
     var interval: PartitionInterval
     /// Items after which no further export joins a transaction (`batch.rows_max`).
     var itemCountMax: Int
     /// The same for encoded bytes (`batch.bytes_max`).
     var sizeBytesMax: Int
-    /// How far back and ahead of now times are stored.
-    var acceptPastNs: UInt64
-    var acceptFutureNs: UInt64
     /// Seconds for which a retry is recognised at least (`durability.dedup_window`); 0 keeps no ledger.
     var dedupWindowSeconds: Int64
     var rowLimits = RowLimits()

@@ -27,7 +27,7 @@ package struct Expiry: Sendable, Equatable {
 extension Expiry.Reason: CustomStringConvertible {
     package var description: String {
         switch self {
-        case .age(let days): "older than \(days) days"
+        case .age(let days): RetentionRule.ageText(days: days)
         case .size(let limitBytes): "the signal takes more than \(limitBytes) bytes"
         case .request: "asked for"
         case .unfinished: "an earlier drop was cut short"

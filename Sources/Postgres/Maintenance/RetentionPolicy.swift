@@ -13,6 +13,10 @@ package struct RetentionRule: Sendable, Equatable {
         self.sizeBytesMax = sizeBytesMax
     }
 
+    static func ageText(days: Int) -> String {
+        days == 1 ? "older than a day" : "older than \(days) days"
+    }
+
     private static let dayNs: Int64 = 86_400_000_000_000
 
     /// Unix nanoseconds before which nothing is kept; nil where age does not matter.

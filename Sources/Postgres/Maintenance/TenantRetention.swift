@@ -66,7 +66,7 @@ package struct TenantRetention: Sendable {
         let cutOffNs = RetentionRule(days: rule.days).cutOffNs(nowUnixNs: nowUnixNs) ?? .min
         var entry = MaintenanceEntry(.deleteRows, signal.policyName, signal)
         entry.tenant = rule.tenant
-        entry.reason = "older than \(rule.days) days"
+        entry.reason = RetentionRule.ageText(days: rule.days)
         let resources = try resources(of: rule.tenant, on: &connection)
         var rowCount: Int64 = 0
         for partition in partitions

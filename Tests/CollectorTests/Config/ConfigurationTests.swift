@@ -109,7 +109,9 @@ private func problems(
         "ring.exports_max": "77",
         "batch.rows_max": "7", "batch.bytes_max": "1MiB", "partitions.interval": "6h",
         "partitions.ahead": "2d", "partitions.accept_past": "2d", "partitions.accept_future": "2h",
-        "durability.ack": "commit", "server.loops": "7", "shutdown.drain_timeout": "7s",
+        "partitions.close_after": "2h", "retention.tenant_attribute": "team",
+        "durability.ack": "commit", "durability.dedup_window": "7m",
+        "server.loops": "7", "shutdown.drain_timeout": "7s",
         "log.level": "debug", "log.format": "json",
     ]
 

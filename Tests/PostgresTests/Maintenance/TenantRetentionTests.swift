@@ -86,7 +86,7 @@ struct TenantRetentionTests {
         let logged = try session.texts(
             "SELECT detail::text FROM otel_maintenance_log WHERE action = 'delete_rows'")
         #expect(logged.count == 3)
-        #expect(logged[0] == #"{"rows": 30, "reason": "older than 1 days", "tenant": "a"}"#)
+        #expect(logged[0] == #"{"rows": 30, "reason": "older than a day", "tenant": "a"}"#)
     }
 
     @Test func signalsAndTenantsAreApart() throws {
