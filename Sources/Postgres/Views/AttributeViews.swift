@@ -72,20 +72,23 @@ struct AttributeViews {
                 """)
     }
 
-    /// The object without what the typed views show.
+    /// The object without what the typed views show. The kind of a value is looked at only where
+    /// its key is promoted, and OFFSET keeps the planner from working the object out twice.
     private var rest: String {
         guard !promoted.isEmpty else { return owner.attributes }
-        let keys = Set(promoted.map(\.key)).sorted().map(SQLText.literal)
-        let shown = promoted.map { attribute in
-            "(\(SQLText.literal(attribute.key)), '\(attribute.type.rawValue)')"
+        let types = Dictionary(grouping: promoted, by: \.key).sorted { $0.key < $1.key }
+        let keys = types.map { SQLText.literal($0.key) }
+        let cases = types.map { key, attributes in
+            let kinds = attributes.map { "'\($0.type.rawValue)'" }.joined(separator: ", ")
+            return "WHEN \(SQLText.literal(key)) THEN otel_value_kind(member.value) IN (\(kinds))"
         }
         return """
             CASE WHEN \(owner.attributes) ?| ARRAY[\(keys.joined(separator: ", "))]
             THEN (SELECT jsonb_object_agg(member.key, member.value)
                 FROM jsonb_each(\(owner.attributes)) AS member
-                WHERE (member.key, otel_value_kind(member.value)) NOT IN (
-                    \(shown.joined(separator: ", "))))
-            ELSE \(owner.attributes) END
+                WHERE NOT CASE member.key
+                    \(cases.joined(separator: "\n        ")) ELSE false END)
+            ELSE \(owner.attributes) END OFFSET 0
             """
     }
 }
@@ -99,9 +102,13 @@ enum MergedAttributes {
     static func ofFact(
         _ signal: PromotedAttribute.Signal, promoted: [PromotedAttribute]
     ) -> String {
-        let pairs = promoted.filter { $0.signal == signal }.map { attribute in
-            let column = "fact.\(SQLText.identifier(attribute.columnName))"
-            return "\(SQLText.literal(attribute.key)), \(attribute.type.json(column))"
+        // A key may be promoted for several types, of which a row has one at most; as a pair each,
+        // the NULL of the last would hide the value of another.
+        let columns = Dictionary(grouping: promoted.filter { $0.signal == signal }, by: \.key)
+        let pairs = columns.sorted { $0.key < $1.key }.map { key, attributes in
+            let forms = attributes.map { $0.type.json("fact.\(SQLText.identifier($0.columnName))") }
+            let form = forms.count == 1 ? forms[0] : "COALESCE(\(forms.joined(separator: ", ")))"
+            return "\(SQLText.literal(key)), \(form)"
         }
         var parts = ["COALESCE(fact.attributes, '{}')"]
         for start in stride(from: 0, to: pairs.count, by: pairCountMax) {

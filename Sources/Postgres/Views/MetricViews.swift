@@ -134,7 +134,8 @@ extension MetricViews {
         ViewColumn(
             "quantile_values",
             """
-            COALESCE((SELECT jsonb_agg(jsonb_build_object('quantile', otel_double_json(pair.quantile),
+            COALESCE((SELECT jsonb_agg(jsonb_build_object(
+                    'quantile', otel_double_json(pair.quantile),
                     'value', otel_double_json(pair.value)) ORDER BY pair.position)
                 FROM unnest(fact.quantiles, fact.quantile_values)
                     WITH ORDINALITY AS pair (quantile, value, position)), '[]')
@@ -168,8 +169,8 @@ extension MetricViews {
 
     private static let enriched = ViewDefinition.view(
         "v_otel_metrics_enriched",
-        "One row per metric point of any kind: the four views v_otel_metrics_* in one, with NULL for"
-            + " what a kind of point does not have",
+        "One row per metric point of any kind: the four views v_otel_metrics_* in one, with NULL"
+            + " for what a kind of point does not have",
         [], query: PointTable.allCases.map(branch).joined(separator: "\nUNION ALL\n"))
 
     private static func branch(_ table: PointTable) -> String {

@@ -91,8 +91,8 @@ enum SpanViews {
     /// the trace is then a column of the facts, by which partitions are skipped and indexes chosen.
     private static let traces = ViewDefinition.view(
         "v_otel_traces",
-        "One row per trace. Compare start_time_unix_nano with a number to skip partitions: the spans"
-            + " of the traces that begin then are found by index",
+        "One row per trace. Compare start_time_unix_nano with a number to skip partitions: the"
+            + " spans of the traces that begin then are found by index",
         [
             ViewColumn(
                 "trace_id", "otel_trace_id_hex(fact.trace_id)",

@@ -22,7 +22,7 @@ enum ViewFunctions {
     }
 
     private static let times = [
-        // Whole microseconds first: their quotient by 10^6 is then exact after rounding, until 2242.
+        // Whole microseconds first: their quotient by 10^6 is exact after rounding, until 2242.
         function(
             "otel_time", "unix_nano bigint", returns: "timestamptz",
             "A time in nanoseconds since 1970 as timestamptz, cut to whole microseconds. Compare "
@@ -73,16 +73,40 @@ enum ViewFunctions {
     ]
 
     private static let json = [
+        // Shortest digits may lie exactly half-way to the next double, from 2^53 up to where 5^k
+        // has more bits than a double. Swift takes them, since reading rounds them back; float8out
+        // does not. So its digits are tried with the last one cut off, and with one more than that.
+        function(
+            "otel_double_text", "value double precision", returns: "text",
+            "The shortest digits that read back as the value, as the daemon writes them",
+            """
+            CASE WHEN abs(value) >= 9007199254740992 AND abs(value) < 1e41 THEN
+                (SELECT COALESCE(CASE WHEN value < 0 THEN '-' ELSE '' END
+                    || regexp_replace(rtrim(chosen.digits::text, '0'), '^(.)(.+)$', '\\1.\\2')
+                    || 'e+' || cut.exponent + length(chosen.digits::text) - 1, value::text)
+                FROM (SELECT replace(split_part(abs(value)::text, 'e+', 1), '.', ''),
+                    split_part(abs(value)::text, 'e+', 2)::integer) AS shown (digits, exponent)
+                CROSS JOIN LATERAL (SELECT NULLIF(left(shown.digits, -1), '')::numeric,
+                    shown.exponent - length(shown.digits) + 2) AS cut (digits, exponent)
+                CROSS JOIN LATERAL (SELECT CASE
+                    WHEN (cut.digits || 'e' || cut.exponent)::double precision = abs(value)
+                        THEN cut.digits
+                    WHEN (cut.digits + 1 || 'e' || cut.exponent)::double precision = abs(value)
+                        THEN cut.digits + 1 END) AS chosen (digits))
+            ELSE value::text END
+            """),
         function(
             "otel_double_json", "value double precision", returns: "jsonb",
             "A double in the form that jsonb columns have it in, see docs/attributes.md",
             """
             CASE WHEN value IS NULL THEN NULL
             WHEN value::text = '-0' THEN jsonb_build_object('$double', '-0.0')
-            WHEN value = 0 OR abs(value) >= 1e-6 AND abs(value) < 1e17
+            WHEN value = 0 OR abs(value) >= 1e-6 AND abs(value) < 9007199254740992
                 THEN to_jsonb(CASE WHEN scale(value::text::numeric) = 0
                     THEN round(value::text::numeric, 1) ELSE value::text::numeric END)
-            ELSE jsonb_build_object('$double', value::text) END
+            WHEN abs(value) >= 1e-6 AND abs(value) < 1e17
+                THEN to_jsonb(round(otel_double_text(value)::numeric, 1))
+            ELSE jsonb_build_object('$double', otel_double_text(value)) END
             """),
         function(
             "otel_bytes_json", "value bytea", returns: "jsonb",

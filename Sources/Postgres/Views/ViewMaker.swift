@@ -12,7 +12,7 @@ package struct ViewMaker: Sendable {
     /// replaced; whoever queues behind us waits as long, hence short, and retried.
     static let lockTimeoutMs = 200
     /// See `PartitionMaker.advisoryLockObject`.
-    static let advisoryLockObject: Int32 = 3
+    static let advisoryLockObject: Int32 = 10
 
     /// Makes the views current and returns the names of what was made, changed or removed.
     ///
