@@ -29,6 +29,10 @@ package enum Counter: Int, CaseIterable, Sendable {
     case dataPointsDeduplicated
     case dataPointsRefused
     case exportsDeduplicated
+    /// Attributes that the configuration says not to store.
+    case attributesDropped
+    /// Attributes that have a column, but one for another type than theirs.
+    case attributesOfOtherType
     case batchesCommitted
     case batchesRetried
     case databaseConnects

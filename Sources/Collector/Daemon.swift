@@ -51,9 +51,10 @@ package struct Daemon {
 
     /// Serves until SIGTERM or SIGINT, then drains; a second one ends it at once.
     ///
-    /// `started` is called once everything is served, with where OTLP/gRPC is; `reload` on SIGHUP.
+    /// `started` is called once everything is served, with where OTLP/gRPC is; `reload` on SIGHUP,
+    /// for the configuration to go on with, or nil where it stays as it was.
     package func serve(
-        started: (Endpoint?) -> Void, reload: () -> Void
+        started: (Endpoint?) -> Void, reload: () -> Configuration?
     ) throws(DaemonError) {
         var signals = Signals()
         let partitions = PartitionMaker(
@@ -72,12 +73,19 @@ package struct Daemon {
 
     /// A daemon that cannot store must not take requests: better to fail now, with the remedy.
     private func checkDatabase() throws(DaemonError) {
-        let pending = try DatabaseSchema(configuration).status().pending
-        guard let first = pending.first else { return }
-        throw DaemonError(
-            .schemaNotCurrent,
-            "\(pending.count) migrations are pending, from \(first.name) on; "
-                + "run `starling migrate`")
+        let status = try DatabaseSchema(configuration).status()
+        if let first = status.pending.first {
+            throw DaemonError(
+                .schemaNotCurrent,
+                "\(status.pending.count) migrations are pending, from \(first.name) on; "
+                    + "run `starling migrate`")
+        }
+        guard !status.pendingColumns.isEmpty else { return }
+        logger.warning(
+            """
+            \(status.pendingColumns.count) attributes have no column yet, and are stored in the \
+            column attributes; run `starling migrate`
+            """)
     }
 
     private func makePipeline(_ partitions: PartitionMaker) throws(DaemonError) -> Pipeline {
@@ -93,7 +101,9 @@ package struct Daemon {
 
     // MARK: Running
 
-    private func watch(_ pipeline: Pipeline, _ signals: inout Signals, reload: () -> Void) {
+    private func watch(
+        _ pipeline: Pipeline, _ signals: inout Signals, reload: () -> Configuration?
+    ) {
         var lastObservedNs = Clock.monotonicNs
         var lastWatchdogNs: UInt64 = 0
         let watchdogPeriodNs = serviceManager.watchdogPeriodMs.map { UInt64($0) * 1_000_000 }
@@ -102,7 +112,7 @@ package struct Daemon {
             case .terminate: return
             case .reload:
                 serviceManager.reloading()
-                reload()
+                if let adopted = reload() { pipeline.adopt(adopted) }
                 serviceManager.ready(status: "serving")
             case nil: break
             }

@@ -23,6 +23,7 @@ final class Pipeline {
     private let loops: [IngestLoop]
     private let writers: [Writer]
     private let janitor: Janitor
+    private let promotionUpdater: PromotionUpdater
     private var writerThreads: [WorkerThread] = []
     private var loopThreads: [WorkerThread] = []
     private var janitorThreads: [WorkerThread] = []
@@ -46,6 +47,9 @@ final class Pipeline {
             decodeLimits: DecodeLimits(
                 unpackedSizeBytesMax: configuration.limits.unpackedSizeBytesMax))
         largeDecoder = LargeDecoder(intake: intake)
+        let promotion = CurrentPromotion(configuration.attributes.rules)
+        promotionUpdater = PromotionUpdater(
+            promotion, database: database, stop: stop, logger: logger)
         let accepted = AcceptedTimes(
             pastNs: UInt64(configuration.partitions.acceptPastNs),
             futureNs: UInt64(configuration.partitions.acceptFutureNs))
@@ -53,7 +57,7 @@ final class Pipeline {
         let writerShared = WriterShared(
             ring: ring, budget: budget, counters: counters, retryHint: retryHint, stop: stop,
             logger: logger, database: database, partitions: partitions, accepted: accepted,
-            sightings: sightings,
+            promotion: promotion, sightings: sightings,
             settings: WriterSettings(configuration))
         writers = (0..<configuration.database.writerCount).map {
             Writer(name: "writer-\($0)", shared: writerShared)
@@ -92,6 +96,7 @@ final class Pipeline {
             writerThreads.append(WorkerThread(name: "writer-\(index)") { writer.run() })
         }
         largeDecoder.start()
+        promotionUpdater.start()
         let janitor = self.janitor
         janitorThreads = JanitorLane.allCases.map { lane in
             WorkerThread(name: lane.rawValue) { janitor.run(lane) }
@@ -117,6 +122,11 @@ final class Pipeline {
         return true
     }
 
+    /// Takes over what may change while running.
+    func adopt(_ configuration: Configuration) {
+        promotionUpdater.adopt(configuration.attributes.rules)
+    }
+
     /// Ends everything: what is still in flight is told to come back.
     func end() {
         largeDecoder.closeAndJoin()
@@ -124,6 +134,7 @@ final class Pipeline {
         ring.close()
         for thread in writerThreads { thread.join() }
         for thread in janitorThreads { thread.join() }
+        promotionUpdater.closeAndJoin()
         // Only now, so that the last outcomes still reach their clients.
         advanceLoops(to: .stopping)
         for thread in loopThreads { thread.join() }

@@ -56,6 +56,34 @@ package struct CopyBatch: ~Copyable {
         return nil
     }
 
+    /// Sorts attributes by `promotion` from now on. Only while there are no rows.
+    package mutating func adopt(_ promotion: PromotionSet) {
+        for index in tables.indices { tables[index].adopt(promotion) }
+    }
+
+    /// Attributes of the rows that are not where one may look for them.
+    package var attributeCounts: AttributeCounts {
+        var sum = AttributeCounts()
+        for index in tables.indices {
+            let counts = tables[index].attributeCounts
+            sum.dropped += counts.dropped
+            sum.otherType += counts.otherType
+        }
+        return sum
+    }
+
+    /// Whether rows want columns that are not listed. Then all rows are to be encoded again, after
+    /// `widen`: see `AttributeSorter`.
+    package var isWideningNeeded: Bool {
+        FactTable.allCases.contains { tables[$0.rawValue].sorter.isWideningNeeded }
+    }
+
+    /// Forgets all rows, and lists the columns that they wanted.
+    package mutating func widen(keptSizeBytes: Int) {
+        for index in tables.indices { tables[index].widen() }
+        removeAll(keptSizeBytes: keptSizeBytes)
+    }
+
     /// Ends all tables that have rows; no rows can be added after it. False past the budget.
     package mutating func seal() -> Bool {
         for index in tables.indices {

@@ -24,6 +24,9 @@ package struct CopyBuffer: ~Copyable {
     /// Bytes written so far.
     package internal(set) var count = 0
 
+    /// Attributes that were left out of what was written.
+    var droppedAttributeCount = 0
+
     /// A buffer without memory.
     package init(budget: MemoryBudget) {
         self.budget = budget

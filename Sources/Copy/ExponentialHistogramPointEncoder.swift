@@ -7,7 +7,7 @@ extension TableBatch {
     /// False, changing nothing, past the budget.
     mutating func append(_ row: borrowing ExponentialHistogramPointRow, itemOrdinal: Int) -> Bool {
         guard let startOffset = beginRow() else { return false }
-        let isEncoded = buffer.appendRow(row)
+        let isEncoded = buffer.appendRow(row, exemplarDrops)
         return endRow(
             from: startOffset, isEncoded: isEncoded, timeUnixNs: row.times.timeUnixNs,
             itemOrdinal: itemOrdinal)
@@ -15,7 +15,9 @@ extension TableBatch {
 }
 
 extension CopyBuffer {
-    fileprivate mutating func appendRow(_ row: borrowing ExponentialHistogramPointRow) -> Bool {
+    fileprivate mutating func appendRow(
+        _ row: borrowing ExponentialHistogramPointRow, _ drops: AttributeDrops?
+    ) -> Bool {
         guard reserve(CopyBuffer.pointPrefixSizeBytes + 10 * CopyBuffer.fieldSizeBytesMax) else {
             return false
         }
@@ -34,6 +36,6 @@ extension CopyBuffer {
         putField(negative?.offset)
         putFieldOrNull(zeroIsNull: view.flags)
         return appendField(positive?.bucketCounts) && appendField(negative?.bucketCounts)
-            && appendJSONField(exemplars: view.exemplars)
+            && appendJSONField(exemplars: view.exemplars, without: drops)
     }
 }

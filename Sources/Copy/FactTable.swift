@@ -19,7 +19,8 @@ package enum FactTable: Int, CaseIterable, Sendable {
     /// The column of nanoseconds that the table is partitioned by.
     package var timeColumn: String { self == .spans ? "start_time_unix_nano" : "time_unix_nano" }
 
-    /// The columns, in the order in which rows are encoded.
+    /// The columns that the table has of itself, in the order in which rows are encoded. See
+    /// `TableLayout` for those of attributes.
     package var columns: [String] {
         switch self {
         case .spans: FactTable.spanColumns
@@ -29,13 +30,6 @@ package enum FactTable: Int, CaseIterable, Sendable {
         case .expHistogramPoints: FactTable.expHistogramPointColumns
         case .summaryPoints: FactTable.summaryPointColumns
         }
-    }
-
-    /// The statement that takes what a `TableBatch` holds.
-    package var copyStatement: String { FactTable.copyStatements[rawValue] }
-
-    private static let copyStatements = allCases.map { table in
-        "COPY \(table.name) (\(table.columns.joined(separator: ", "))) FROM STDIN (FORMAT binary)"
     }
 
     private static let spanColumns = [

@@ -7,7 +7,7 @@ extension TableBatch {
     /// False, changing nothing, past the budget.
     mutating func append(_ row: borrowing HistogramPointRow, itemOrdinal: Int) -> Bool {
         guard let startOffset = beginRow() else { return false }
-        let isEncoded = buffer.appendRow(row)
+        let isEncoded = buffer.appendRow(row, exemplarDrops)
         return endRow(
             from: startOffset, isEncoded: isEncoded, timeUnixNs: row.times.timeUnixNs,
             itemOrdinal: itemOrdinal)
@@ -15,7 +15,9 @@ extension TableBatch {
 }
 
 extension CopyBuffer {
-    fileprivate mutating func appendRow(_ row: borrowing HistogramPointRow) -> Bool {
+    fileprivate mutating func appendRow(
+        _ row: borrowing HistogramPointRow, _ drops: AttributeDrops?
+    ) -> Bool {
         guard reserve(CopyBuffer.pointPrefixSizeBytes + 6 * CopyBuffer.fieldSizeBytesMax) else {
             return false
         }
@@ -27,6 +29,7 @@ extension CopyBuffer {
         putField(view.max)
         putField(row.boundsID)
         putFieldOrNull(zeroIsNull: view.flags)
-        return appendField(view.bucketCounts) && appendJSONField(exemplars: view.exemplars)
+        return appendField(view.bucketCounts)
+            && appendJSONField(exemplars: view.exemplars, without: drops)
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Base
 package import Decode
+internal import Rows
 
 // Lists of messages that are stored as jsonb arrays of objects. Members with the default value of
 // their field (0, empty) are left out.
@@ -37,10 +38,19 @@ private struct JSONMembers {
     }
 
     mutating func append(
-        _ literal: StaticString, attributes: MessageList<KeyValueView>, to buffer: inout CopyBuffer
+        _ literal: StaticString, attributes: MessageList<KeyValueView>,
+        without drops: AttributeDrops?,
+        to buffer: inout CopyBuffer
     ) -> Bool {
-        attributes.isEmpty
-            || appendName(literal, to: &buffer) && buffer.appendJSON(attributes: attributes)
+        guard let drops, !attributes.isEmpty else {
+            return attributes.isEmpty
+                || appendName(literal, to: &buffer) && buffer.appendJSON(attributes: attributes)
+        }
+        let keptCount = drops.keptCount(of: attributes)
+        buffer.droppedAttributeCount += attributes.count - keptCount
+        guard keptCount > 0 else { return true }
+        return appendName(literal, to: &buffer)
+            && buffer.appendJSON(attributes: attributes, without: drops)
     }
 
     func end(in buffer: inout CopyBuffer) -> Bool {
@@ -74,12 +84,16 @@ extension CopyBuffer {
         return list.isEmpty ? appendJSON(literal: "[]") : appendJSON(literal: "]")
     }
 
-    mutating func appendJSONField(events: MessageList<EventView>) -> Bool {
+    /// `drops` are left out of the attributes of each.
+    mutating func appendJSONField(
+        events: MessageList<EventView>, without drops: AttributeDrops?
+    ) -> Bool {
         appendJSONField(events) { event, buffer in
             var members = JSONMembers()
             return members.append("\"time_unix_nano\":", event.timeUnixNano, to: &buffer)
                 && members.append("\"name\":", text: event.name, to: &buffer)
-                && members.append("\"attributes\":", attributes: event.attributes, to: &buffer)
+                && members.append(
+                    "\"attributes\":", attributes: event.attributes, without: drops, to: &buffer)
                 && members.append(
                     "\"dropped_attributes_count\":", UInt64(event.droppedAttributesCount),
                     to: &buffer)
@@ -87,13 +101,17 @@ extension CopyBuffer {
         }
     }
 
-    mutating func appendJSONField(links: MessageList<LinkView>) -> Bool {
+    /// `drops` are left out of the attributes of each.
+    mutating func appendJSONField(
+        links: MessageList<LinkView>, without drops: AttributeDrops?
+    ) -> Bool {
         appendJSONField(links) { link, buffer in
             var members = JSONMembers()
             return members.append("\"trace_id\":", hex: link.traceID, to: &buffer)
                 && members.append("\"span_id\":", hex: link.spanID, to: &buffer)
                 && members.append("\"trace_state\":", text: link.traceState, to: &buffer)
-                && members.append("\"attributes\":", attributes: link.attributes, to: &buffer)
+                && members.append(
+                    "\"attributes\":", attributes: link.attributes, without: drops, to: &buffer)
                 && members.append(
                     "\"dropped_attributes_count\":", UInt64(link.droppedAttributesCount),
                     to: &buffer)
@@ -102,7 +120,10 @@ extension CopyBuffer {
         }
     }
 
-    mutating func appendJSONField(exemplars: MessageList<ExemplarView>) -> Bool {
+    /// `drops` are left out of the attributes of each.
+    mutating func appendJSONField(
+        exemplars: MessageList<ExemplarView>, without drops: AttributeDrops?
+    ) -> Bool {
         appendJSONField(exemplars) { exemplar, buffer in
             var members = JSONMembers()
             guard members.append("\"time_unix_nano\":", exemplar.timeUnixNano, to: &buffer) else {
@@ -126,7 +147,8 @@ extension CopyBuffer {
             return members.append("\"trace_id\":", hex: exemplar.traceID, to: &buffer)
                 && members.append("\"span_id\":", hex: exemplar.spanID, to: &buffer)
                 && members.append(
-                    "\"attributes\":", attributes: exemplar.filteredAttributes, to: &buffer)
+                    "\"attributes\":", attributes: exemplar.filteredAttributes, without: drops,
+                    to: &buffer)
                 && members.end(in: &buffer)
         }
     }

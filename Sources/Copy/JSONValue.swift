@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Base
 package import Decode
+internal import Rows
 
 // OTLP values as JSON text for jsonb, so that each reads back as exactly what it was.
 //
@@ -20,6 +21,13 @@ extension CopyBuffer {
     /// As above, for attributes that were picked out.
     package mutating func appendJSON(attributes: [KeyValueView]) -> Bool {
         appendJSON(object: attributes)
+    }
+
+    /// As above, without those that are not stored.
+    mutating func appendJSON(
+        attributes: MessageList<KeyValueView>, without drops: AttributeDrops
+    ) -> Bool {
+        appendJSON(object: attributes.lazy.filter { !drops.contains($0.key) })
     }
 
     /// One value. Recurses as deep as values nest, which the pre-scan bounds.

@@ -8,7 +8,7 @@ extension TableBatch {
     /// False, changing nothing, past the budget.
     mutating func append(_ row: borrowing LogRow, itemOrdinal: Int) -> Bool {
         guard let startOffset = beginRow() else { return false }
-        let isEncoded = buffer.appendRow(row)
+        let isEncoded = buffer.appendRow(row, &sorter)
         return endRow(
             from: startOffset, isEncoded: isEncoded, timeUnixNs: row.partitionTimeUnixNs,
             itemOrdinal: itemOrdinal)
@@ -19,10 +19,12 @@ extension CopyBuffer {
     /// Room for the columns of fixed size: no field of them is larger than the uuid.
     private static let logFixedSizeBytes = 256
 
-    fileprivate mutating func appendRow(_ row: borrowing LogRow) -> Bool {
+    fileprivate mutating func appendRow(
+        _ row: borrowing LogRow, _ sorter: inout AttributeSorter
+    ) -> Bool {
         guard reserve(CopyBuffer.logFixedSizeBytes) else { return false }
         let view = row.view
-        putColumnCount(17)
+        putColumnCount(17 + sorter.listed.count)
         putField(row.timeUnixNs)
         putFieldOrNull(zeroIsNull: row.observedTimeUnixNs)
         putField(row.logID)
@@ -38,7 +40,8 @@ extension CopyBuffer {
         return appendFieldOrNull(emptyIsNull: view.severityText)
             && appendFieldOrNull(emptyIsNull: view.eventName)
             && appendBody(view.body)
-            && appendJSONField(attributes: view.attributes)
+            && appendJSONField(attributes: view.attributes, sortedBy: &sorter)
+            && appendColumns(sorter)
     }
 
     /// `body_text` and `body`, of which one is NULL at least.

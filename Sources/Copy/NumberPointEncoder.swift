@@ -7,7 +7,7 @@ extension TableBatch {
     /// False, changing nothing, past the budget.
     mutating func append(_ row: borrowing NumberPointRow, itemOrdinal: Int) -> Bool {
         guard let startOffset = beginRow() else { return false }
-        let isEncoded = buffer.appendRow(row)
+        let isEncoded = buffer.appendRow(row, exemplarDrops)
         return endRow(
             from: startOffset, isEncoded: isEncoded, timeUnixNs: row.times.timeUnixNs,
             itemOrdinal: itemOrdinal)
@@ -26,7 +26,9 @@ extension CopyBuffer {
         putField(seriesID)
     }
 
-    fileprivate mutating func appendRow(_ row: borrowing NumberPointRow) -> Bool {
+    fileprivate mutating func appendRow(
+        _ row: borrowing NumberPointRow, _ drops: AttributeDrops?
+    ) -> Bool {
         guard reserve(CopyBuffer.pointPrefixSizeBytes + 3 * CopyBuffer.fieldSizeBytesMax) else {
             return false
         }
@@ -44,6 +46,6 @@ extension CopyBuffer {
             putField(value)
         }
         putFieldOrNull(zeroIsNull: view.flags)
-        return appendJSONField(exemplars: view.exemplars)
+        return appendJSONField(exemplars: view.exemplars, without: drops)
     }
 }

@@ -8,7 +8,7 @@ extension TableBatch {
     /// False, changing nothing, past the budget.
     mutating func append(_ row: borrowing SpanRow, itemOrdinal: Int) -> Bool {
         guard let startOffset = beginRow() else { return false }
-        let isEncoded = buffer.appendRow(row)
+        let isEncoded = buffer.appendRow(row, &sorter)
         return endRow(
             from: startOffset, isEncoded: isEncoded, timeUnixNs: row.partitionTimeUnixNs,
             itemOrdinal: itemOrdinal)
@@ -19,11 +19,13 @@ extension CopyBuffer {
     /// Room for the columns of fixed size: no field of them is larger than the uuid.
     private static let spanFixedSizeBytes = 256
 
-    fileprivate mutating func appendRow(_ row: borrowing SpanRow) -> Bool {
+    fileprivate mutating func appendRow(
+        _ row: borrowing SpanRow, _ sorter: inout AttributeSorter
+    ) -> Bool {
         guard reserve(CopyBuffer.spanFixedSizeBytes) else { return false }
         let view = row.view
         let status = view.status
-        putColumnCount(20)
+        putColumnCount(20 + sorter.listed.count)
         putField(row.startTimeUnixNs)
         putField(row.endTimeUnixNs)
         putField(row.spanID.value)
@@ -41,8 +43,9 @@ extension CopyBuffer {
         return (row.operationID == nil ? appendField(view.name) : appendNull())
             && appendFieldOrNull(emptyIsNull: view.traceState)
             && appendFieldOrNull(emptyIsNull: status?.message ?? .empty)
-            && appendJSONField(attributes: view.attributes)
-            && appendJSONField(events: view.events)
-            && appendJSONField(links: view.links)
+            && appendJSONField(attributes: view.attributes, sortedBy: &sorter)
+            && appendJSONField(events: view.events, without: sorter.plan.drops)
+            && appendJSONField(links: view.links, without: sorter.plan.drops)
+            && appendColumns(sorter)
     }
 }

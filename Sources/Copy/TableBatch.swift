@@ -21,15 +21,24 @@ package struct TableBatch: ~Copyable {
     }
 
     package let table: FactTable
+    /// What the rows are made of. Changes between batches only.
+    package private(set) var layout: TableLayout
     var buffer: CopyBuffer
+    var sorter: AttributeSorter
+    /// What is left out of the attributes of exemplars.
+    var exemplarDrops: AttributeDrops?
     private var marks: BudgetedList<RowMark>
     private var partitions: PartitionSet
     /// Row count before each export of the batch.
     private var exportStarts: [Int] = []
+    /// What was counted before the export that was begun last.
+    private var countsBeforeExport = AttributeCounts()
     private var isSealed = false
 
     init(table: FactTable, interval: PartitionInterval, budget: MemoryBudget) {
         self.table = table
+        layout = TableLayout(table: table)
+        sorter = AttributeSorter(plan: AttributePlan())
         buffer = CopyBuffer(budget: budget)
         marks = BudgetedList(budget: budget)
         partitions = PartitionSet(interval: interval)
@@ -86,12 +95,17 @@ package struct TableBatch: ~Copyable {
     }
 
     /// Says that the rows of the next export follow.
-    mutating func beginExport() { exportStarts.append(rowCount) }
+    mutating func beginExport() {
+        exportStarts.append(rowCount)
+        countsBeforeExport = attributeCounts
+    }
 
     /// Takes the export that was begun last out again.
     mutating func dropExport() {
         let row = exportStarts.removeLast()
         if row < rowCount { truncate(rowCount: row) }
+        sorter.counts = countsBeforeExport
+        buffer.droppedAttributeCount = 0
     }
 
     private mutating func truncate(rowCount: Int) {
@@ -145,9 +159,35 @@ package struct TableBatch: ~Copyable {
         return true
     }
 
-    /// Ready for the next batch.
+    /// Encodes rows by `promotion` from now on. Only while there are none.
+    mutating func adopt(_ promotion: PromotionSet) {
+        precondition(isEmpty, "rows of two layouts do not mix")
+        exemplarDrops = promotion.drops.series
+        if let plan = promotion.plan(for: table), plan !== sorter.plan {
+            sorter = AttributeSorter(plan: plan)
+            layout = TableLayout(table: table)
+        }
+    }
+
+    /// Lists the columns that rows wanted in vain.
+    mutating func widen() { sorter.widen() }
+
+    /// Attributes of the rows that are not where one may look for them.
+    var attributeCounts: AttributeCounts {
+        var counts = sorter.counts
+        counts.dropped += buffer.droppedAttributeCount
+        return counts
+    }
+
+    /// Ready for the next batch, or for the same one again.
     mutating func removeAll(keptSizeBytes: Int) {
+        sorter.removeAll()
+        if sorter.hasListChanged {
+            sorter.hasListChanged = false
+            layout = TableLayout(table: table, promoted: sorter.layoutColumns)
+        }
         buffer.removeAll(keptSizeBytes: keptSizeBytes)
+        buffer.droppedAttributeCount = 0
         marks.removeAll(keptSizeBytes: keptSizeBytes)
         partitions.removeAll()
         exportStarts.removeAll(keepingCapacity: true)

@@ -38,6 +38,9 @@ package struct DatabaseError: Error, Sendable, Equatable {
         case rejectedContent
         /// Make the partition that the row needs, then send the same again.
         case missingPartition(table: String)
+        /// A column is not, or no longer, there: look up which there are, then encode and send
+        /// again.
+        case missingColumn
         /// Schema, permission or configuration: a person has to act. Trying again later is
         /// harmless.
         case fatal

@@ -42,6 +42,8 @@ private func classifyExact(
         return .transient
     case "XX000":  // internal_error: also what jsonb says about an unknown version byte
         return row.map { .rejectedRow(table: $0.table, rowNumber: $0.rowNumber) } ?? .transient
+    case "42703":  // undefined_column: those of attributes are not what they were
+        return .missingColumn
     case "42804":  // datatype_mismatch: our columns against the table's, true of every row
         return .fatal
     default:

@@ -12,7 +12,8 @@ internal import Decode
 ///                   0 empty or absent: nothing     1 string, 7 bytes: counted
 ///                   2 bool: u8 0 or 1              3 int: u64 two's complement
 ///                   4 double: u64 IEEE 754 bits    5 array: list(value)     6 pairs: attributes
-///     attributes  = list(counted(key) value), by key bytes; of equal keys only the last sent
+///     attributes  = list(counted(key) value), by key bytes; of equal keys only the last sent,
+///                   without those that the configuration drops
 ///     resource    = counted("resource/1") counted(schema_url) u32 dropped_attributes_count
 ///                   attributes list(entity)
 ///     entity      = counted(schema_url) counted(type) list(counted(id key))
@@ -54,13 +55,24 @@ struct CanonicalForm {
 
     let order: AttributeOrder
 
-    func append(_ attributes: MessageList<KeyValueView>, to sink: inout some ByteSink & ~Copyable) {
+    /// `drops` are left out of the list, not of what its values hold.
+    func append(
+        _ attributes: MessageList<KeyValueView>, without drops: AttributeDrops? = nil,
+        to sink: inout some ByteSink & ~Copyable
+    ) {
         switch order {
         case .wire:
-            sink.append(UInt32(attributes.count))
-            for attribute in attributes { append(attribute, to: &sink) }
+            guard let drops else {
+                sink.append(UInt32(attributes.count))
+                for attribute in attributes { append(attribute, to: &sink) }
+                return
+            }
+            sink.append(UInt32(drops.keptCount(of: attributes)))
+            for attribute in attributes where !drops.contains(attribute.key) {
+                append(attribute, to: &sink)
+            }
         case .sorted:
-            let effective = EffectiveAttributes(attributes)
+            let effective = EffectiveAttributes(attributes, without: drops)
             sink.append(UInt32(effective.members.count))
             for attribute in effective.members { append(attribute, to: &sink) }
         }
@@ -114,7 +126,7 @@ extension CanonicalForm {
             return sink.append(0 as UInt32)
         }
         sink.append(view.droppedAttributesCount)
-        append(view.attributes, to: &sink)
+        append(view.attributes, without: resource.drops, to: &sink)
         sink.append(UInt32(view.entityRefs.count))
         for entity in view.entityRefs {
             sink.appendCounted(entity.schemaURL)
@@ -139,7 +151,7 @@ extension CanonicalForm {
         sink.appendCounted(view.name)
         sink.appendCounted(view.version)
         sink.append(view.droppedAttributesCount)
-        append(view.attributes, to: &sink)
+        append(view.attributes, without: scope.drops, to: &sink)
     }
 
     func append(_ operation: OperationContent, to sink: inout some ByteSink & ~Copyable) {
@@ -177,7 +189,7 @@ extension CanonicalForm {
         sink.append(UInt64(series.metricID))
         sink.append(UInt64(series.resourceID))
         sink.append(UInt64(series.scopeID ?? 0))
-        append(series.attributes, to: &sink)
+        append(series.attributes, without: series.drops, to: &sink)
     }
 }
 

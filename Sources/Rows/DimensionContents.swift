@@ -10,25 +10,35 @@ package struct ResourceContent {
     package let view: ResourceView?
     /// Schema URL of the envelope; empty means NULL.
     package let schemaURL: ByteSlice
+    /// Attributes that are no part of it.
+    let drops: AttributeDrops?
 
-    package init(view: ResourceView?, schemaURL: ByteSlice) {
+    package init(view: ResourceView?, schemaURL: ByteSlice, without drops: AttributeDrops? = nil) {
         self.view = view
         self.schemaURL = schemaURL
+        self.drops = drops
     }
 
     /// Attribute `service.name` where it is a string.
-    package var serviceName: ByteSlice? { view?.attributes.lastString(key: "service.name") }
+    package var serviceName: ByteSlice? { string(key: "service.name") }
 
     /// Attribute `service.namespace` where it is a string.
-    package var serviceNamespace: ByteSlice? {
-        view?.attributes.lastString(key: "service.namespace")
+    package var serviceNamespace: ByteSlice? { string(key: "service.namespace") }
+
+    private func string(key: StaticString) -> ByteSlice? {
+        guard let found = view?.attributes.last(key: key) else { return nil }
+        if let drops, drops.contains(found.key) { return nil }
+        guard case .string(let text)? = found.value?.kind else { return nil }
+        return text
     }
 
     /// uint32; 0 means NULL.
     package var droppedAttributesCount: UInt32 { view?.droppedAttributesCount ?? 0 }
 
     /// What goes into the attribute tables. Allocates.
-    package var attributes: EffectiveAttributes? { view.map { EffectiveAttributes($0.attributes) } }
+    package var attributes: EffectiveAttributes? {
+        view.map { EffectiveAttributes($0.attributes, without: drops) }
+    }
 }
 
 /// A row of `otel_scopes_dim` and its attributes.
@@ -37,9 +47,13 @@ package struct ScopeContent {
     /// Schema URL of the envelope; empty means NULL.
     package let schemaURL: ByteSlice
 
-    package init(view: ScopeView?, schemaURL: ByteSlice) {
+    /// Attributes that are no part of it.
+    let drops: AttributeDrops?
+
+    package init(view: ScopeView?, schemaURL: ByteSlice, without drops: AttributeDrops? = nil) {
         self.view = view
         self.schemaURL = schemaURL
+        self.drops = drops
     }
 
     /// Without a scope and without a schema URL there is nothing to store: then `scope_id` is NULL.
@@ -54,7 +68,9 @@ package struct ScopeContent {
     package var droppedAttributesCount: UInt32 { view?.droppedAttributesCount ?? 0 }
 
     /// What goes into the attribute tables. Allocates.
-    package var attributes: EffectiveAttributes? { view.map { EffectiveAttributes($0.attributes) } }
+    package var attributes: EffectiveAttributes? {
+        view.map { EffectiveAttributes($0.attributes, without: drops) }
+    }
 }
 
 /// A row of `otel_operations_dim`.
@@ -118,18 +134,20 @@ package struct SeriesContent {
     /// Nil means NULL.
     package let scopeID: Int64?
     package let attributes: MessageList<KeyValueView>
+    /// Attributes that are no part of it.
+    let drops: AttributeDrops?
 
     /// What goes into the attribute tables. Allocates.
-    package var effectiveAttributes: EffectiveAttributes { EffectiveAttributes(attributes) }
+    package var effectiveAttributes: EffectiveAttributes {
+        EffectiveAttributes(attributes, without: drops)
+    }
 }
 
 extension MessageList where Element == KeyValueView {
-    /// The value of the last attribute with this key, when it is a string.
-    fileprivate func lastString(key: StaticString) -> ByteSlice? {
-        var found: ByteSlice?
-        for attribute in self where attribute.key.hasSameBytes(as: key) {
-            if case .string(let text)? = attribute.value?.kind { found = text } else { found = nil }
-        }
+    /// The last attribute with this key.
+    fileprivate func last(key: StaticString) -> KeyValueView? {
+        var found: KeyValueView?
+        for attribute in self where attribute.key.hasSameBytes(as: key) { found = attribute }
         return found
     }
 }

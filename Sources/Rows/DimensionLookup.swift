@@ -25,6 +25,8 @@ struct DimensionLookup: ~Copyable {
     private var servicePrefixCount = 0
 
     var missing = MissingDimensions()
+    /// Attributes of what was looked up that are not stored.
+    private(set) var droppedAttributeCount = 0
 
     init(limits: RowLimits) {
         self.limits = limits
@@ -66,6 +68,7 @@ struct DimensionLookup: ~Copyable {
     }
 
     mutating func removeMissing() {
+        droppedAttributeCount = 0
         resources.removePending()
         scopes.removePending()
         operations.removePending()
@@ -87,11 +90,19 @@ struct DimensionLookup: ~Copyable {
 
     /// Whether one more may be missing.
     private var hasRoom: Bool { missing.count < limits.missingCountMax }
+
+    private mutating func countDropped(
+        _ attributes: MessageList<KeyValueView>?, _ drops: AttributeDrops?
+    ) {
+        guard let drops, let attributes else { return }
+        droppedAttributeCount += attributes.count - drops.keptCount(of: attributes)
+    }
 }
 
 // One look-up per kind of dimension.
 extension DimensionLookup {
     mutating func ref(_ content: ResourceContent) throws(ResolveStop) -> DimensionRef {
+        countDropped(content.view?.attributes, content.drops)
         key.removeAll()
         CanonicalForm(order: .wire).append(content, to: &key)
         if let ref = resources.find(key) { return ref }
@@ -106,6 +117,7 @@ extension DimensionLookup {
 
     mutating func ref(_ content: ScopeContent) throws(ResolveStop) -> DimensionRef {
         guard !content.isAbsent else { return .none }
+        countDropped(content.view?.attributes, content.drops)
         key.removeAll()
         CanonicalForm(order: .wire).append(content, to: &key)
         if let ref = scopes.find(key) { return ref }
@@ -182,6 +194,7 @@ extension DimensionLookup {
     }
 
     mutating func ref(_ content: SeriesContent) throws(ResolveStop) -> DimensionRef {
+        countDropped(content.attributes, content.drops)
         key.removeAll()
         CanonicalForm(order: .wire).append(content, to: &key)
         if let ref = series.find(key) { return ref }

@@ -9,8 +9,12 @@ package import Decode
 package struct EffectiveAttributes {
     package let members: [KeyValueView]
 
-    package init(_ attributes: MessageList<KeyValueView>) {
-        let order = attributes.indices.sorted { left, right in
+    /// `drops` are left out.
+    package init(_ attributes: MessageList<KeyValueView>, without drops: AttributeDrops? = nil) {
+        let kept = attributes.indices.filter { index in
+            drops.map { !$0.contains(attributes[index].key) } ?? true
+        }
+        let order = kept.sorted { left, right in
             let leftKey = attributes[left].key
             let rightKey = attributes[right].key
             if leftKey.hasSameBytes(as: rightKey) { return left < right }

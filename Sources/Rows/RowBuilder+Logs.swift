@@ -11,13 +11,15 @@ extension RowBuilder {
         var ordinals = Ordinals()
         for resourceLogs in export.resourceLogs {
             let resource = ResourceContent(
-                view: resourceLogs.resource, schemaURL: resourceLogs.schemaURL)
+                view: resourceLogs.resource, schemaURL: resourceLogs.schemaURL,
+                without: drops.resource)
             let isResourceFaulty = faults.isResourceFaulty(export, ordinals.resource)
             try resolve(
                 resource, isFaulty: isResourceFaulty, index: start.resource + ordinals.resource)
             ordinals.resource += 1
             for scopeLogs in resourceLogs.scopeLogs {
-                let scope = ScopeContent(view: scopeLogs.scope, schemaURL: scopeLogs.schemaURL)
+                let scope = ScopeContent(
+                    view: scopeLogs.scope, schemaURL: scopeLogs.schemaURL, without: drops.scope)
                 let isScopeFaulty = isResourceFaulty || faults.isScopeFaulty(export, ordinals.scope)
                 try resolve(scope, isFaulty: isScopeFaulty, index: start.scope + ordinals.scope)
                 ordinals.scope += 1

@@ -11,14 +11,16 @@ extension RowBuilder {
         var ordinals = Ordinals()
         for resourceMetrics in export.resourceMetrics {
             let resource = ResourceContent(
-                view: resourceMetrics.resource, schemaURL: resourceMetrics.schemaURL)
+                view: resourceMetrics.resource, schemaURL: resourceMetrics.schemaURL,
+                without: drops.resource)
             let isResourceFaulty = faults.isResourceFaulty(export, ordinals.resource)
             try resolve(
                 resource, isFaulty: isResourceFaulty, index: start.resource + ordinals.resource)
             ordinals.resource += 1
             for scopeMetrics in resourceMetrics.scopeMetrics {
                 let scope = ScopeContent(
-                    view: scopeMetrics.scope, schemaURL: scopeMetrics.schemaURL)
+                    view: scopeMetrics.scope, schemaURL: scopeMetrics.schemaURL,
+                    without: drops.scope)
                 let isScopeFaulty = isResourceFaulty || faults.isScopeFaulty(export, ordinals.scope)
                 try resolve(scope, isFaulty: isScopeFaulty, index: start.scope + ordinals.scope)
                 ordinals.scope += 1
@@ -114,7 +116,7 @@ extension RowBuilder {
                     let content = SeriesContent(
                         metricID: owner.metricID, resourceID: owner.resourceID,
                         scopeID: owner.scopeID,
-                        attributes: point.attributes)
+                        attributes: point.attributes, drops: drops.series)
                     try refs.series.append(lookup.ref(content))
                 } else {
                     try refs.series.append(.none)

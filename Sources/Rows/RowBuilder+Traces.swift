@@ -11,14 +11,16 @@ extension RowBuilder {
         var ordinals = Ordinals()
         for resourceSpans in export.resourceSpans {
             let resource = ResourceContent(
-                view: resourceSpans.resource, schemaURL: resourceSpans.schemaURL)
+                view: resourceSpans.resource, schemaURL: resourceSpans.schemaURL,
+                without: drops.resource)
             let isResourceFaulty = faults.isResourceFaulty(export, ordinals.resource)
             try resolve(
                 resource, isFaulty: isResourceFaulty, index: start.resource + ordinals.resource)
             ordinals.resource += 1
             lookup.beginService(resource.serviceName)
             for scopeSpans in resourceSpans.scopeSpans {
-                let scope = ScopeContent(view: scopeSpans.scope, schemaURL: scopeSpans.schemaURL)
+                let scope = ScopeContent(
+                    view: scopeSpans.scope, schemaURL: scopeSpans.schemaURL, without: drops.scope)
                 let isScopeFaulty = isResourceFaulty || faults.isScopeFaulty(export, ordinals.scope)
                 try resolve(scope, isFaulty: isScopeFaulty, index: start.scope + ordinals.scope)
                 ordinals.scope += 1

@@ -36,6 +36,9 @@ package struct RowBuilder: ~Copyable {
     /// Where `otel_logs_fact.log_id` comes from.
     package var logIDs = LogIDSource()
 
+    /// Attributes of dimensions that are not stored. Set between batches only.
+    package var drops = DimensionDrops()
+
     /// Operations in the database, as far as is known: counted up here, and corrected by whoever
     /// counts them there. Dictionary entries are added up to `RowLimits.operationCountMax`.
     package var operationCountInDatabase = 0
@@ -55,6 +58,10 @@ package struct RowBuilder: ~Copyable {
     /// Dimension ids that are cached, and how many were thrown away since the start.
     package var cachedCount: Int { lookup.cachedCount }
     package var evictedCount: Int { lookup.evictedCount }
+
+    /// Attributes of the batch's resources, scopes and series that are not stored, each as often as
+    /// it was looked up.
+    package var droppedAttributeCount: Int { lookup.droppedAttributeCount }
 
     /// Forgets the batch before, whatever became of it.
     package mutating func beginBatch() {

@@ -35,8 +35,12 @@ extension Config {
             guard connect else { return }
             let status = try DatabaseSchema(loaded.configuration).status()
             print("The database is reached: PostgreSQL \(status.serverVersion).")
-            if status.pending.isEmpty {
+            if status.pending.isEmpty, status.pendingColumns.isEmpty {
                 print("The schema is current.")
+            } else if status.pending.isEmpty {
+                print(
+                    "\(status.pendingColumns.count) attributes have no column yet: "
+                        + "run `starling migrate`.")
             } else {
                 print("\(status.pending.count) migrations are pending: run `starling migrate`.")
             }

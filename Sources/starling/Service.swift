@@ -31,7 +31,7 @@ final class Service {
     }
 
     /// Takes over what may change while running. A configuration with mistakes changes nothing.
-    private func reload() {
+    private func reload() -> Configuration? {
         do {
             let (adopted, changes) = configuration.adopting(try sources.load().configuration)
             configuration = adopted
@@ -40,8 +40,10 @@ final class Service {
             logger.logLevel = .notice  // said even where the new level hides it
             for change in changes { logger.notice("\(Service.text(change))") }
             logger.notice("the configuration was read again: \(changes.count) changes")
+            return adopted
         } catch {
             logger.error("the configuration stays as it was: \(error)")
+            return nil
         }
     }
 

@@ -56,6 +56,8 @@ struct Up: ParsableCommand {
             connectionCount: service.configuration.database.writerCount, logger: service.logger)
         try DatabaseSchema(service.configuration).migrate { step, durationMs in
             service.logger.info("migration \(step.name) in \(durationMs) ms")
+        } columnsAdded: { table, names in
+            service.logger.info("\(names.count) columns for attributes on \(table)")
         }
         try service.run { endpoint in
             print(Banner.text(grpc: endpoint, psqlCommand: postgres.psqlCommand), terminator: "")

@@ -60,7 +60,7 @@ private func inlineStation(limitBytes: Int = 64 << 20) -> Station {
             unsafe Array($0.buffer)
         }
         let kept = try CopyReader.rows(bytes).map {
-            try CopyRow(table: .spans, fields: $0).text("name")
+            try CopyRow(layout: TableLayout(table: .spans), fields: $0).text("name")
         }
         #expect(kept == names.indices.filter { !dropped.contains($0) }.map { names[$0] })
     }

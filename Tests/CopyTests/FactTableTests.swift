@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Copy
 import Foundation
+import Rows
 import Testing
 
 // Goal: the columns that are encoded are the columns of the schema. Method: read the migration.
@@ -26,7 +27,19 @@ func columnsAreThoseOfTheSchema(table: FactTable) throws {
 
 @Test func copyStatement() {
     #expect(
-        FactTable.numberPoints.copyStatement
+        TableLayout(table: .numberPoints).copyStatement
             == "COPY otel_metrics_data_points_number (time_unix_nano, start_time_unix_nano, "
             + "series_id, value_int, value_double, flags, exemplars) FROM STDIN (FORMAT binary)")
+}
+
+@Test func columnsOfAttributesFollowTheOthersInQuotes() {
+    let layout = TableLayout(
+        table: .logs,
+        promoted: [
+            PromotedColumn(key: "user", type: .string, name: "user"),
+            PromotedColumn(key: "n", type: .int, name: "n"),
+        ])
+    #expect(layout.columns == FactTable.logs.columns + ["user", "n"])
+    #expect(
+        layout.copyStatement.hasSuffix("attributes, \"user\", \"n\") FROM STDIN (FORMAT binary)"))
 }

@@ -44,7 +44,8 @@ struct CommitTests {
             table: table.name, startsNs: batch[table].partitionStartsUnixNs,
             on: &session.connection, deadlineNs: farDeadlineNs)
         let source = CopySource(
-            statement: table.copyStatement, table: table.name, chunks: [batch[table].bytes])
+            statement: TableLayout(table: table).copyStatement, table: table.name,
+            chunks: [batch[table].bytes])
         try session.connection.commit(copies: [source], deadlineNs: farDeadlineNs)
 
         let stored = try session.texts(

@@ -62,7 +62,7 @@ struct ConnectionTests {
         let session = try ScratchDatabase(.empty).connect()
         let error = #expect(throws: DatabaseError.self) { try session.run("SELECT 1; SELECT nope") }
         #expect(error?.sqlState == "42703")
-        #expect(error?.disposition == .fatal)
+        #expect(error?.disposition == .missingColumn)
         #expect(session.isUsable)
         #expect(try session.integer("SELECT 5") == 5)
     }

@@ -112,8 +112,12 @@ struct CopyTests {
         #expect(session.isUsable)
     }
 
-    @Test(arguments: ["nope", "a"])
-    func schemaMismatchIsFatal(table: String) throws {
+    @Test(
+        arguments: [("nope", .fatal), ("a", .missingColumn)]
+            as [(String, DatabaseError.Disposition)])
+    func schemaMismatchIsNoFaultOfRows(
+        table: String, disposition: DatabaseError.Disposition
+    ) throws {
         let session = try ScratchDatabase(.empty).connect()
         try makeTables(session)
         let rows = BinaryRows()
@@ -121,7 +125,7 @@ struct CopyTests {
             try session.connection.commit(
                 copies: [rows.source(table: table, columns: "missing")], deadlineNs: farDeadlineNs)
         }
-        #expect(error?.disposition == .fatal)
+        #expect(error?.disposition == disposition)
         #expect(error?.commitOutcomeUnknown == false)
         #expect(session.isUsable && !session.isInTransaction)
     }

@@ -43,12 +43,17 @@ struct ClassificationTests {
     }
 
     @Test(arguments: [
-        "42P01", "42703", "42501", "42804", "28P01", "28000", "3D000", "3F000", "0A000", "XX001",
+        "42P01", "42501", "42804", "28P01", "28000", "3D000", "3F000", "0A000", "XX001",
         "XX002",
     ])
     func personIsNeeded(sqlState: String) {
         #expect(judge(sqlState, row: nil) == .fatal)
         #expect(judge(sqlState, row: ClassificationTests.row) == .fatal)
+    }
+
+    @Test func anUndefinedColumnIsOneThatWasThereBefore() {
+        #expect(judge("42703", row: nil) == .missingColumn)
+        #expect(judge("42703", row: ClassificationTests.row) == .missingColumn)
     }
 
     @Test func checkViolationWithoutConstraintIsAMissingPartition() {

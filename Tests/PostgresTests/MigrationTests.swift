@@ -88,7 +88,8 @@ struct MigrationTests {
         let session = try ScratchDatabase().connect()
         let empty = BinaryRows()
         let source = CopySource(
-            statement: table.copyStatement, table: table.name, chunks: [empty.slice()])
+            statement: TableLayout(table: table).copyStatement, table: table.name,
+            chunks: [empty.slice()])
         try session.connection.commit(copies: [source], deadlineNs: farDeadlineNs)
         let columns = try session.texts(
             """

@@ -145,9 +145,10 @@ def test_migrations_are_numbered_without_gaps():
     assert not (found := migration_faults(paths)), report(found)
 
 
-def test_migrations_are_those_in_the_command():
+@pytest.mark.parametrize("script", ["embed-migrations", "embed-promotion"])
+def test_files_in_the_command_are_those_of_the_repository(script):
     result = subprocess.run(
-        [ROOT / "scripts" / "embed-migrations", "--check"], capture_output=True, text=True
+        [ROOT / "scripts" / script, "--check"], capture_output=True, text=True
     )
     assert result.returncode == 0, result.stdout + result.stderr
 

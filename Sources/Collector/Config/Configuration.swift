@@ -17,6 +17,7 @@ package struct Configuration: Sendable, Equatable {
     package internal(set) var batch = Batch()
     package internal(set) var partitions = Partitions()
     package internal(set) var retention = Retention()
+    package internal(set) var attributes = Attributes()
     package internal(set) var durability = Durability()
     package internal(set) var server = Server()
     package internal(set) var shutdown = Shutdown()
@@ -104,6 +105,13 @@ package struct Configuration: Sendable, Equatable {
         /// `retention.tenant_attribute`. The resource attribute that names the tenant. How long
         /// things are kept is in the database, where all daemons see it.
         package internal(set) var tenantAttribute = ""
+    }
+
+    package struct Attributes: Sendable, Equatable {
+        /// `attributes.overrides_file`. Path; empty for none.
+        package internal(set) var overridesFile = ""
+        /// The program's rules, and those of the file.
+        package internal(set) var rules = AttributeRules()
     }
 
     package struct Durability: Sendable, Equatable {

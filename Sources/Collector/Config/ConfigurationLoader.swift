@@ -56,6 +56,7 @@ extension ConfigurationSources {
         for override in overrides { loader.addOverride(override) }
         loader.addFixed(fixed, commandName: commandName)
         loader.checkRelations(isDatabaseRequired: isDatabaseRequired)
+        loader.addAttributeOverrides()
         guard loader.problems.isEmpty else { throw ConfigurationError(problems: loader.problems) }
         return LoadedConfiguration(configuration: loader.configuration, origins: loader.origins)
     }
@@ -158,6 +159,24 @@ struct ConfigurationLoader {
         }
     }
 
+    /// Reads the file that the configuration names, if it does.
+    mutating func addAttributeOverrides() {
+        let path = configuration.attributes.overridesFile
+        guard !path.isEmpty else { return }
+        do {
+            let file = AttributeRulesFile(
+                overridesYAML: try interpolation.readFile(path), path: path)
+            problems += file.problems
+            configuration.attributes.rules = .base.merging(file.rules)
+        } catch {
+            report(
+                ["attributes.overrides_file"],
+                ValueFault(
+                    "the file cannot be read: \(error)",
+                    remedy: "check the path and its permissions, or set it to \"\" for none"))
+        }
+    }
+
     private mutating func report(
         _ origin: ConfigurationOrigin, _ key: String?, _ value: String?, _ fault: ValueFault
     ) {
@@ -184,6 +203,7 @@ extension Configuration {
     /// The default of every key.
     package static let defaults: Configuration = {
         var configuration = Configuration()
+        configuration.attributes.rules = .base
         for key in ConfigurationKey.all {
             do {
                 try key.assign(key.defaultText, &configuration)

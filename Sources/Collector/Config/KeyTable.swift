@@ -7,7 +7,7 @@ private let dayNs: Int64 = 24 * hourNs
 extension ConfigurationKey {
     /// Every key there is, in the order in which files and listings show them.
     package static let all =
-        database + listen + limits + flow + partitions + retention + process
+        database + listen + limits + flow + partitions + retention + attributes + process
 
     private static let database = [
         ConfigurationKey(
@@ -131,6 +131,13 @@ extension ConfigurationKey {
             "retention.tenant_attribute", \.retention.tenantAttribute, .attributeKey,
             default: "tenant.id",
             help: "The resource attribute that retention rules for one tenant look at")
+    ]
+
+    private static let attributes = [
+        ConfigurationKey(
+            "attributes.overrides_file", \.attributes.overridesFile, .path, default: "",
+            isReloadable: true,
+            help: "A file with further attributes to promote, and attributes not to store")
     ]
 
     private static let process = [

@@ -25,6 +25,15 @@ extension Configuration {
                     key: key.name, oldText: key.displayText(self), newText: key.displayText(other),
                     isAdopted: key.isReloadable))
         }
+        // Of the same file the content may have changed.
+        if result.attributes.rules != other.attributes.rules {
+            changes.append(
+                Change(
+                    key: "the content of attributes.overrides_file",
+                    oldText: result.attributes.rules.summary,
+                    newText: other.attributes.rules.summary, isAdopted: true))
+            result.attributes.rules = other.attributes.rules
+        }
         return (result, changes)
     }
 }

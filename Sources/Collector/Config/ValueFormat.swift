@@ -127,6 +127,14 @@ extension ValueFormat where Value == String {
     }
 }
 
+extension ValueFormat where Value == String {
+    static var path: ValueFormat {
+        ValueFormat(
+            typeText: "path", unitText: "", rangeText: "a file, or empty for none",
+            parse: { (text) throws(ValueFault) in text }, text: { $0 })
+    }
+}
+
 extension ValueFormat where Value: RawRepresentable<String> & CaseIterable {
     /// One of the names of `Value`. `absent` are names that a later version will know.
     static func choice(absent: [String] = []) -> ValueFormat {

@@ -85,22 +85,34 @@ struct YAMLSource {
     }
 
     private mutating func report(_ error: YamlError) {
+        problems.append(YAMLSource.problem(error, path: path))
+    }
+}
+
+extension YAMLSource {
+    static func isNull(_ node: Node) -> Bool { node.scalar.map(isNull) == true }
+
+    /// What is wrong with the syntax of the file at `path`.
+    static func problem(_ error: YamlError, path: String) -> ConfigurationProblem {
+        func problem(line: Int, _ problem: String, _ remedy: String) -> ConfigurationProblem {
+            ConfigurationProblem(
+                place: "\(path):\(line)", key: nil, value: nil, problem: problem, remedy: remedy)
+        }
         let remedy = "check indentation, colons and quotes there"
         switch error {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-            .composer(_, let problem, let mark, _):
-            report(line: mark.line, key: nil, "the file is not valid YAML: \(problem)", remedy)
-        case .reader(let problem, _, _, _):
-            report(
-                line: 1, key: nil, "the file is not valid YAML: \(problem)",
-                "remove control characters")
+        case .scanner(_, let fault, let mark, _), .parser(_, let fault, let mark, _),
+            .composer(_, let fault, let mark, _):
+            return problem(line: mark.line, "the file is not valid YAML: \(fault)", remedy)
+        case .reader(let fault, _, _, _):
+            return problem(
+                line: 1, "the file is not valid YAML: \(fault)", "remove control characters")
         case .duplicatedKeysInMapping(let duplicates, let context):
-            report(
-                line: context.mark.line, key: nil,
+            return problem(
+                line: context.mark.line,
                 "a key is written twice: \(duplicates.joined(separator: ", "))",
                 "remove one of the two")
         default:
-            report(line: 1, key: nil, "the file is not valid YAML: \(error)", remedy)
+            return problem(line: 1, "the file is not valid YAML: \(error)", remedy)
         }
     }
 }

@@ -14,6 +14,10 @@ struct Transaction: ~Copyable {
     private let shared: WriterShared
     private var builder: RowBuilder
     private var copies: CopyBatch
+    /// The rules by which attributes are sorted, as `CurrentPromotion.generation`.
+    private var promotionGeneration = 0
+    /// The server lacks a column that it should have.
+    private var isPromotionStale = false
     /// What became of the items of each export in the transaction.
     private var tallies: [RowTally] = []
     /// Rows that PostgreSQL refused, per table: ascending, counted from 0.
@@ -60,6 +64,8 @@ struct Transaction: ~Copyable {
     /// restored, so ids learned before may not exist there.
     mutating func adopt(_ connection: inout PGConnection) throws(DatabaseError) {
         builder.forgetDimensions()
+        try shared.promotion.refresh(on: &connection, deadlineNs: deadlineNs)
+        isPromotionStale = false
         builder.operationCountInDatabase = try connection.countOperations(
             limit: shared.settings.rowLimits.operationCountMax, deadlineNs: deadlineNs)
     }
@@ -69,6 +75,7 @@ struct Transaction: ~Copyable {
         _ batch: borrowing ExportBatch, on connection: inout PGConnection
     ) throws(Stop) -> Int {
         defer { copies.removeAll(keptSizeBytes: WriterSettings.keptSizeBytes) }
+        try takePromotion(on: &connection)
         builder.beginBatch()
         refusedRows.removeAll(keepingCapacity: true)
         var exportCount = try resolveDimensions(of: batch, on: &connection)
@@ -80,7 +87,32 @@ struct Transaction: ~Copyable {
         let fingerprints = (0..<exportCount).map { batch.withExport($0) { $0.fingerprint } }
         try commit(noting: fingerprints, on: &connection)
         shared.sightings.note(builder)
+        countAttributes()
         return exportCount
+    }
+
+    // MARK: Promotion
+
+    /// Goes by the rules that hold now, for this transaction to its end.
+    private mutating func takePromotion(on connection: inout PGConnection) throws(Stop) {
+        if isPromotionStale {
+            do throws(DatabaseError) {
+                try shared.promotion.refresh(on: &connection, deadlineNs: deadlineNs)
+            } catch { throw .database(error) }
+            isPromotionStale = false
+        }
+        guard shared.promotion.generation != promotionGeneration else { return }
+        let (generation, set) = shared.promotion.current
+        copies.adopt(set)
+        builder.drops = set.drops
+        promotionGeneration = generation
+    }
+
+    private func countAttributes() {
+        let counts = copies.attributeCounts
+        let droppedCount = counts.dropped + builder.droppedAttributeCount
+        if droppedCount > 0 { shared.counters.add(.attributesDropped, droppedCount) }
+        if counts.otherType > 0 { shared.counters.add(.attributesOfOtherType, counts.otherType) }
     }
 
     // MARK: Dimensions
@@ -162,7 +194,20 @@ struct Transaction: ~Copyable {
 
     // MARK: Rows
 
+    /// Encodes what fits; again, where rows want columns that are not listed yet.
     private mutating func encode(
+        _ batch: borrowing ExportBatch, exportCount: Int
+    ) throws(Stop) -> Int {
+        let logIDs = builder.logIDs
+        while true {
+            let encodedCount = try encodeOnce(batch, exportCount: exportCount)
+            guard copies.isWideningNeeded else { return encodedCount }
+            copies.widen(keptSizeBytes: .max)
+            builder.logIDs = logIDs
+        }
+    }
+
+    private mutating func encodeOnce(
         _ batch: borrowing ExportBatch, exportCount: Int
     ) throws(Stop) -> Int {
         tallies.removeAll(keepingCapacity: true)
@@ -236,7 +281,7 @@ struct Transaction: ~Copyable {
             let refused = refusedRows[table, default: []]
             guard copies[table].rowCount > refused.count else { return nil }
             return CopySource(
-                statement: table.copyStatement, table: table.name,
+                statement: copies[table].layout.copyStatement, table: table.name,
                 chunks: copies[table].pieces(withoutRows: refused))
         }
     }
@@ -251,6 +296,9 @@ struct Transaction: ~Copyable {
             return true
         case .missingPartition:
             for table in FactTable.allCases { shared.partitions.cache.forget(table: table.name) }
+            return false
+        case .missingColumn:
+            isPromotionStale = true
             return false
         default:
             return false

@@ -18,6 +18,7 @@ struct WriterShared: Sendable {
     let database: DatabaseSettings
     let partitions: PartitionMaker
     let accepted: AcceptedTimes
+    let promotion: CurrentPromotion
     let sightings: SightingNotes
     let settings: WriterSettings
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Rows
 
 /// The four tables of metric points, and what their views have in common.
 enum PointTable: String, CaseIterable {

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Rows
 
-/// The OTLP kinds of value that a column can hold.
-enum AttributeType: String, CaseIterable, Sendable {
-    case string, int, double, bool, bytes
-
+extension AttributeType {
     /// What the typed tables and the columns of facts use.
     var sqlType: String {
         switch self {

@@ -17,6 +17,7 @@ private func load(
         fixed: fixed,
         commandName: "up", isDatabaseRequired: isDatabaseRequired)
     return try sources.load { (asked) throws(TextFile.Fault) in
+        if asked == "/attributes.yaml" { return "" }
         guard asked == path, let yaml else {
             throw TextFile.Fault(description: "No such file or directory")
         }
@@ -110,6 +111,7 @@ private func problems(
         "batch.rows_max": "7", "batch.bytes_max": "1MiB", "partitions.interval": "6h",
         "partitions.ahead": "2d", "partitions.accept_past": "2d", "partitions.accept_future": "2h",
         "partitions.close_after": "2h", "retention.tenant_attribute": "team",
+        "attributes.overrides_file": "/attributes.yaml",
         "durability.ack": "commit", "durability.dedup_window": "7m",
         "server.loops": "7", "shutdown.drain_timeout": "7s",
         "log.level": "debug", "log.format": "json",

@@ -58,11 +58,11 @@ struct CopyReader {
 struct CopyRow {
     let columns: [String: [UInt8]?]
 
-    init(table: FactTable, fields: [[UInt8]?]) throws {
-        guard fields.count == table.columns.count else {
-            throw CopyReader.Malformed(reason: "\(fields.count) fields in \(table.name)")
+    init(layout: TableLayout, fields: [[UInt8]?]) throws {
+        guard fields.count == layout.columns.count else {
+            throw CopyReader.Malformed(reason: "\(fields.count) fields in \(layout.table.name)")
         }
-        columns = Dictionary(uniqueKeysWithValues: zip(table.columns, fields))
+        columns = Dictionary(uniqueKeysWithValues: zip(layout.columns, fields))
     }
 
     private func field(_ name: String) throws -> [UInt8]? {

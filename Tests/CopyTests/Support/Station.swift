@@ -11,6 +11,8 @@ struct Station: ~Copyable {
     var builder: RowBuilder
     var batch: CopyBatch
     var database = FakeDatabase()
+    /// How often a batch was encoded.
+    private(set) var encodingCount = 0
     var context = EmissionContext(
         window: AcceptWindow(
             nowUnixNs: baseUnixNs, pastNs: 86_400_000_000_000, futureNs: 3_600_000_000_000),
@@ -31,13 +33,29 @@ struct Station: ~Copyable {
         batch.removeAll(keptSizeBytes: 1 << 20)
         resolve(boxes)
         var tallies: [RowTally] = []
-        for (index, box) in boxes.enumerated() {
-            guard let tally = append(box, at: index) else { throw OverBudget() }
-            tallies.append(tally)
-        }
+        let logIDs = builder.logIDs
+        repeat {
+            builder.logIDs = logIDs
+            if batch.isWideningNeeded { batch.widen(keptSizeBytes: 1 << 20) }
+            encodingCount += 1
+            tallies.removeAll()
+            for (index, box) in boxes.enumerated() {
+                guard let tally = append(box, at: index) else { throw OverBudget() }
+                tallies.append(tally)
+            }
+        } while batch.isWideningNeeded
         guard seal() else { throw OverBudget() }
         return tallies
     }
+
+    /// Takes the rules for the batches that follow.
+    mutating func adopt(_ promotion: PromotionSet) {
+        batch.removeAll(keptSizeBytes: 0)
+        batch.adopt(promotion)
+        builder.drops = promotion.drops
+    }
+
+    func layout(_ table: FactTable) -> TableLayout { batch[table].layout }
 
     struct OverBudget: Error {}
 
@@ -82,7 +100,7 @@ struct Station: ~Copyable {
     func rows(_ table: FactTable) throws -> [CopyRow] {
         guard !batch[table].isEmpty else { return [] }
         return try CopyReader.rows(unsafe Array(batch[table].bytes.buffer)).map { fields in
-            try CopyRow(table: table, fields: fields)
+            try CopyRow(layout: batch[table].layout, fields: fields)
         }
     }
 }
