@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Rows
 
 /// `otel_span_attrs_*`, `otel_log_attrs_*`, `otel_span_event_attrs_*`, `otel_span_link_attrs_*`.
 ///
@@ -25,8 +24,12 @@ struct AttributeViews {
         self.promoted = promoted.filter { $0.signal == owner.signal }
     }
 
-    private static let unindexed =
-        "No index serves this view: it reads whole partitions, those of the times asked for"
+    /// What a query of the view costs.
+    private var cost: String {
+        let reads = "it reads whole partitions, those of the times asked for"
+        return owner.signal == .spans
+            ? "Found by index with a trace_id only; else \(reads)" : "No index serves it: \(reads)"
+    }
 
     private func typed(_ type: AttributeType) -> ViewDefinition {
         let rows = promoted.filter { $0.type == type }.map { attribute in
@@ -39,7 +42,7 @@ struct AttributeViews {
         return .view(
             "\(owner.prefix)_\(type.rawValue)",
             "Promoted attributes of type \(type.rawValue), one row per \(owner.noun) and attribute."
-                + " \(AttributeViews.unindexed)",
+                + " \(cost)",
             [
                 owner.id, ViewColumn("key_id", "known.key_id"), ViewColumn("value", "entry.value"),
                 ViewColumn("key", "entry.key", "The attribute_keys row that key_id names, as text"),
@@ -64,7 +67,7 @@ struct AttributeViews {
         .view(
             "\(owner.prefix)_other",
             "The attributes of a \(owner.noun) that the typed views do not show, as one object;"
-                + " no row where there are none. \(AttributeViews.unindexed)",
+                + " no row where there are none. \(cost)",
             [owner.id, ViewColumn("attributes", "rest.attributes")] + owner.context,
             from: """
                 \(owner.source)
