@@ -116,8 +116,8 @@ def start_server(binary, tmp_path_factory):
     """Starts a daemon against a database, with settings; what is left running is killed at the end."""
     daemons = []
 
-    def start(database, settings=None):
-        port = free_port()
+    def start(database, settings=None, port=None):
+        port = port or free_port()
         sets = [part for key, value in (settings or {}).items() for part in ("--set", f"{key}={value}")]
         daemon = Daemon(binary, ["serve", *sets], environment(database, port), tmp_path_factory.mktemp("daemon"))
         daemons.append(daemon)

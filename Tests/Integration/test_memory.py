@@ -5,6 +5,7 @@ Each test has a daemon of its own, because a peak is never forgotten.
 """
 
 import grpc
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 import pytest
 
 from conftest import Export
@@ -20,6 +21,12 @@ def server(database, start_server):
     server = start_server(database)
     yield server
     assert server.daemon.stop() == 0, server.daemon.output()
+
+
+def different(signal, items, count):
+    """Requests with the same items that are not retries of one another."""
+    return [otlp.request(signal, items, resource=Resource(attributes=otlp.attributes(number=number)))
+            for number in range(count)]
 
 
 def send_until_stored(server, requests, **options):
@@ -43,7 +50,7 @@ def send_until_stored(server, requests, **options):
 def test_large_log_bodies(server, db, size_mib, compression):
     records = [otlp.log_record(body=otlp.any_of("x" * MIB)) for _ in range(size_mib)]
     count = 360 // size_mib
-    send_until_stored(server, [otlp.request("logs", records) for _ in range(count)], compression=compression)
+    send_until_stored(server, different("logs", records, count), compression=compression)
     assert db.execute("SELECT count(*) FROM otel_logs_fact").fetchone() == (size_mib * count,)
     assert_healthy(server)
 
@@ -51,8 +58,7 @@ def test_large_log_bodies(server, db, size_mib, compression):
 def test_many_small_spans_in_large_requests(server, db):
     """What unpacks to several times its size."""
     spans = [otlp.span(attributes=otlp.attributes(a=1, b="x", c=True)) for _ in range(60_000)]
-    request = otlp.request("traces", spans)
-    send_until_stored(server, [request] * 8)
+    send_until_stored(server, different("traces", spans, 8))
     assert db.execute("SELECT count(*) FROM otel_spans_fact").fetchone() == (8 * len(spans),)
     assert_healthy(server)
 

@@ -90,19 +90,40 @@ def typed_attributes(connection, prefix, owner):
     return result
 
 
+def attribute_columns(connection, signal):
+    """(column, key, AnyValue field) of every attribute that has a column of its own on the fact table."""
+    return [(row["column_name"], row["key"], TYPED_FIELDS[row["type"]])
+            for row in rows(connection, "SELECT * FROM otel_attribute_columns WHERE signal = %s", signal)]
+
+
+def attributes_of(row, columns):
+    """The attributes of a fact row, from its columns and from the object with the rest."""
+    result = key_values(row["attributes"])
+    rest = {pair.key for pair in result}
+    for column, key, field in columns:
+        if row[column] is not None:
+            assert key not in rest, f"{key} is both in its column and in attributes"
+            rest.add(key)
+            pair = KeyValue(key=key)
+            setattr(pair.value, field, row[column])
+            result.append(pair)
+    return result
+
+
 def traces(connection):
     """All spans of the database as one ExportTraceServiceRequest."""
     dimensions = Dimensions(connection)
     request = ExportTraceServiceRequest()
+    columns = attribute_columns(connection, "spans")
     for row in rows(connection, "SELECT s.*, o.name AS operation_name, o.kind_id AS operation_kind "
                                 "FROM otel_spans_fact s LEFT JOIN otel_operations_dim o USING (operation_id)"):
         envelope, scope = dimensions.envelope(ResourceSpans, row)
-        scope.spans.append(span(row))
+        scope.spans.append(span(row, columns))
         request.resource_spans.append(envelope)
     return request
 
 
-def span(row):
+def span(row, columns):
     is_inline = row["operation_id"] is None
     assert is_inline or (row["name"] is None and row["kind_id"] is None), "name both inline and in the dimension"
     result = Span(
@@ -111,7 +132,7 @@ def span(row):
         name=(row["name"] if is_inline else row["operation_name"]) or "",
         kind=(row["kind_id"] if is_inline else row["operation_kind"]) or 0,
         start_time_unix_nano=row["start_time_unix_nano"], end_time_unix_nano=row["end_time_unix_nano"],
-        attributes=key_values(row["attributes"]), flags=u32(row["flags"]),
+        attributes=attributes_of(row, columns), flags=u32(row["flags"]),
         dropped_attributes_count=u32(row["dropped_attributes_count"]),
         dropped_events_count=u32(row["dropped_events_count"]),
         dropped_links_count=u32(row["dropped_links_count"]))
@@ -144,19 +165,20 @@ def logs(connection):
     """All log records of the database as one ExportLogsServiceRequest."""
     dimensions = Dimensions(connection)
     request = ExportLogsServiceRequest()
+    columns = attribute_columns(connection, "logs")
     for row in rows(connection, "SELECT * FROM otel_logs_fact"):
         envelope, scope = dimensions.envelope(ResourceLogs, row)
-        scope.log_records.append(log_record(row))
+        scope.log_records.append(log_record(row, columns))
         request.resource_logs.append(envelope)
     return request
 
 
-def log_record(row):
+def log_record(row, columns):
     result = LogRecord(
         time_unix_nano=0 if row["time_is_substituted"] else row["time_unix_nano"],
         observed_time_unix_nano=row["observed_time_unix_nano"] or 0,
         severity_number=row["severity_number"] or 0, severity_text=row["severity_text"] or "",
-        attributes=key_values(row["attributes"]), flags=u32(row["flags"]),
+        attributes=attributes_of(row, columns), flags=u32(row["flags"]),
         dropped_attributes_count=u32(row["dropped_attributes_count"]),
         trace_id=row["trace_id"].bytes if row["trace_id"] else b"", span_id=span_id(row["span_id"]),
         event_name=row["event_name"] or "")
