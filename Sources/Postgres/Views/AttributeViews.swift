@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Rows
 
 /// `otel_span_attrs_*`, `otel_log_attrs_*`, `otel_span_event_attrs_*`, `otel_span_link_attrs_*`.
 ///
