@@ -88,7 +88,7 @@ let package = Package(
         tests(
             "CollectorTests",
             [
-                "Base", "Socket", "Decode", "Rows", "Postgres", "Collector", "CLinux",
+                "Base", "Socket", "Decode", "Rows", "Copy", "Postgres", "Collector", "CLinux",
                 .product(name: "Logging", package: "swift-log"),
             ]),
     ]

@@ -60,6 +60,7 @@ struct MigrationTests {
             """
             SELECT relname::text FROM pg_class
             WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v')
+                AND NOT relispartition
                 AND obj_description(oid) IS NULL
             """)
         #expect(silent == [])

@@ -60,9 +60,7 @@ struct PartitionMakerTests {
 
     @Test func everyFactTableTakesPartitionsAhead() throws {
         let session = try ScratchDatabase().connect()
-        let tables = try session.texts(
-            "SELECT relname::text FROM pg_class WHERE relkind = 'p' ORDER BY 1")
-        #expect(tables.count == 6)
+        let tables = FactTable.allCases.map(\.name)
         let maker = maker()
         let count = try maker.ensureAhead(
             tables: tables, nowUnixNs: dayStartNs + 5 * hourNs, aheadNs: 7 * dayNs,

@@ -5,7 +5,8 @@ internal import Postgres
 
 /// What the maintenance verbs do with the configured database.
 ///
-/// Thread: any. Blocks on the database. Errors: `databaseUnreachable`, `schemaNotCurrent`, `failed`.
+/// Thread: any. Blocks on the database. Errors: `databaseUnreachable`, `schemaNotCurrent`,
+/// `failed`.
 package struct DatabaseMaintenance {
     private let configuration: Configuration
     private let settings: DatabaseSettings
@@ -52,7 +53,8 @@ package struct DatabaseMaintenance {
         }
     }
 
-    /// Drops what is selected; `progress` hears how many are done, of how many, and the bytes freed.
+    /// Drops what is selected; `progress` hears how many are done, of how many, and the bytes
+    /// freed.
     ///
     /// With `isDryRun` only says what would be dropped.
     package func drop(
@@ -67,9 +69,7 @@ package struct DatabaseMaintenance {
         var totalBytes: Int64 = 0
         progress(0, drops.count, 0)
         let isDone = try withConnection { connection throws(DatabaseError) in
-            try round.run(
-                dropping: chosen, on: &connection, deadlineNs: stepDeadlineNs
-            ) { event in
+            try round.run(dropping: chosen, on: &connection) { event in
                 guard let index = drops.firstIndex(where: { $0.partition.name == event.name })
                 else { return }
                 drops[index].note(event)

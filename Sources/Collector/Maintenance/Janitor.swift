@@ -140,7 +140,7 @@ extension Janitor {
     private func dropExpired(on connection: inout PGConnection) throws(DatabaseError) {
         let round = RetentionRound(
             nowUnixNs: try safeNowNs(on: &connection), cache: partitions.cache)
-        try round.run(on: &connection, deadlineNs: database.statementDeadlineNs) { event in
+        try round.run(on: &connection) { event in
             switch event {
             case .dropped(let expiry, let freedBytes):
                 logger.notice(
@@ -182,7 +182,7 @@ extension Janitor {
     private func closePartitions(on connection: inout PGConnection) throws(DatabaseError) {
         let closer = PartitionCloser(
             nowUnixNs: try safeNowNs(on: &connection), afterNs: settings.closeAfterNs)
-        try closer.run(on: &connection, deadlineNs: database.statementDeadlineNs) { built in
+        try closer.run(on: &connection) { built in
             logger.info(
                 "index built",
                 metadata: [

@@ -27,14 +27,18 @@ final class SightingNotes: Sendable {
     /// Notes what a batch that was committed has used.
     func note(_ builder: borrowing RowBuilder) {
         notes.withLock { notes in
-            builder.forEachUsed { kind, id in
-                switch kind {
+            builder.forEachUsed { used, id in
+                switch used {
                 case .resource: notes.insert(id, .resources)
                 case .scope: notes.insert(id, .scopes)
                 case .metric: notes.insert(id, .metrics)
                 }
             }
         }
+    }
+
+    func note(_ id: Int64, _ kind: SightedDimension) {
+        notes.withLock { $0.insert(id, kind) }
     }
 
     /// Hands over what was noted, and starts anew.

@@ -36,21 +36,28 @@ package struct PartitionCloser: Sendable {
     /// Closes what is due and not about to be dropped; false when another session is at it.
     ///
     /// Cost: reads each partition once or twice; takes as long as that takes, and as the oldest
-    /// transaction of the database. Errors: the rest is left to the next call.
+    /// transaction of the database. Errors: the first one, after the other partitions were tried.
     @discardableResult
     package func run(
-        on connection: inout PGConnection, deadlineNs: UInt64, onBuilt: (Built) -> Void
+        on connection: inout PGConnection, onBuilt: (Built) -> Void
     ) throws(DatabaseError) -> Bool {
-        let done: Void? = try connection.withJob(.closing, deadlineNs: deadlineNs) {
+        let done: Void? = try connection.withJob(.closing, deadlineNs: shortDeadlineNs) {
             connection throws(DatabaseError) in
-            let policy = try connection.loadRetentionPolicy(deadlineNs: deadlineNs)
-            let partitions = try connection.listPartitions(deadlineNs: deadlineNs)
+            let policy = try connection.loadRetentionPolicy(deadlineNs: shortDeadlineNs)
+            let partitions = try connection.listPartitions(deadlineNs: shortDeadlineNs)
             let expired = Set(
                 RetentionPlan.expired(partitions, policy: policy, nowUnixNs: nowUnixNs)
                     .map(\.partition.sqlName))
+            var firstError: DatabaseError?
             for partition in due(partitions) where !expired.contains(partition.sqlName) {
-                try close(partition, on: &connection, onBuilt: onBuilt)
+                do throws(DatabaseError) {
+                    try close(partition, on: &connection, onBuilt: onBuilt)
+                } catch {
+                    guard connection.isUsable, error.disposition != .stopped else { throw error }
+                    firstError = firstError ?? error
+                }
             }
+            if let firstError { throw firstError }
         }
         return done != nil
     }

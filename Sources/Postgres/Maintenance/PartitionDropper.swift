@@ -20,9 +20,8 @@ package struct PartitionDropper: Sendable {
 
     /// Returns the bytes that the file system got back; nil when the partition was gone already.
     ///
-    /// Errors: `transient` when locks were not to be had until `retryUntilNs`, after which nothing is tried
-    /// again. What was done by then
-    /// is taken up by the next call, or by `finish`.
+    /// Errors: `transient` when locks were not to be had until `retryUntilNs`, after which nothing
+    /// is tried again. What was done by then is taken up by the next call, or by `finish`.
     package func drop(
         _ expiry: Expiry, on connection: inout PGConnection, retryUntilNs: UInt64
     ) throws(DatabaseError) -> Int64? {
@@ -49,8 +48,8 @@ package struct PartitionDropper: Sendable {
         package let freedBytes: Int64?
     }
 
-    /// Completes what was cut short: the pending DETACH of anybody (it would block all others), or a
-    /// drop of ours. Nil when there is nothing left to do.
+    /// Completes what was cut short: the pending DETACH of anybody (it would block all others), or
+    /// a drop of ours. Nil when there is nothing left to do.
     package func finish(
         _ partition: StoredPartition, on connection: inout PGConnection, retryUntilNs: UInt64
     ) throws(DatabaseError) -> Finished? {

@@ -34,13 +34,13 @@ package struct RetentionRound: Sendable {
     /// Errors: those of the connection. What cannot be dropped now is an event.
     @discardableResult
     package func run(
-        on connection: inout PGConnection, deadlineNs: UInt64, onEvent: (Event) -> Void
+        on connection: inout PGConnection, onEvent: (Event) -> Void
     ) throws(DatabaseError) -> Bool {
-        let done: Void? = try connection.withJob(.retention, deadlineNs: deadlineNs) {
+        let done: Void? = try connection.withJob(.retention, deadlineNs: stepDeadlineNs) {
             connection throws(DatabaseError) in
             try finishPending(on: &connection, onEvent: onEvent)
-            let policy = try connection.loadRetentionPolicy(deadlineNs: deadlineNs)
-            let partitions = try connection.listPartitions(deadlineNs: deadlineNs)
+            let policy = try connection.loadRetentionPolicy(deadlineNs: stepDeadlineNs)
+            let partitions = try connection.listPartitions(deadlineNs: stepDeadlineNs)
             let expired = RetentionPlan.expired(partitions, policy: policy, nowUnixNs: nowUnixNs)
             let expiredNames = Set(expired.map(\.partition.sqlName))
             for partition in partitions
@@ -56,10 +56,9 @@ package struct RetentionRound: Sendable {
 
     /// Drops what was chosen by somebody else; false when another session is at it.
     package func run(
-        dropping chosen: [Expiry], on connection: inout PGConnection, deadlineNs: UInt64,
-        onEvent: (Event) -> Void
+        dropping chosen: [Expiry], on connection: inout PGConnection, onEvent: (Event) -> Void
     ) throws(DatabaseError) -> Bool {
-        let done: Void? = try connection.withJob(.retention, deadlineNs: deadlineNs) {
+        let done: Void? = try connection.withJob(.retention, deadlineNs: stepDeadlineNs) {
             connection throws(DatabaseError) in
             try finishPending(on: &connection, onEvent: onEvent)
             try drop(chosen, on: &connection, onEvent: onEvent)
@@ -70,15 +69,14 @@ package struct RetentionRound: Sendable {
     private func finishPending(
         on connection: inout PGConnection, onEvent: (Event) -> Void
     ) throws(DatabaseError) {
-        let deadlineNs = Deadline.inMs(MaintenanceLimits.stepTimeoutMs)
-        let partitions = try connection.listPartitions(deadlineNs: deadlineNs)
+        let partitions = try connection.listPartitions(deadlineNs: stepDeadlineNs)
         for partition in partitions where !partition.isAttached {
             do throws(DatabaseError) {
                 let finished = try dropper.finish(
                     partition, on: &connection, retryUntilNs: Deadline.inMs(patienceMs))
                 if let finished { onEvent(.finished(finished)) }
             } catch {
-                guard error.disposition == .transient, connection.isUsable else { throw error }
+                guard connection.isUsable, error.disposition != .stopped else { throw error }
                 let expiry = Expiry(partition: partition, reason: .unfinished)
                 onEvent(.postponed(expiry, error))
             }
@@ -104,4 +102,6 @@ package struct RetentionRound: Sendable {
             }
         }
     }
+
+    private var stepDeadlineNs: UInt64 { Deadline.inMs(MaintenanceLimits.stepTimeoutMs) }
 }

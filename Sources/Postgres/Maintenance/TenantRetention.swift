@@ -32,8 +32,8 @@ package struct TenantRetention: Sendable {
         package let rowCount: Int64
     }
 
-    /// Deletes what has expired, but begins no batch after `untilNs`; nil when another session is at
-    /// it.
+    /// Deletes what has expired, but begins no batch after `untilNs`; nil when another session is
+    /// at it.
     ///
     /// What is left then is for the next call, which finds it by index.
     package func run(

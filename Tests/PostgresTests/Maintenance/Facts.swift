@@ -66,7 +66,7 @@ extension RetentionRound {
     /// What a round has to say, as text.
     func events(_ session: Session) throws -> [String] {
         var events: [String] = []
-        let isDone = try run(on: &session.connection, deadlineNs: farDeadlineNs) { event in
+        let isDone = try run(on: &session.connection) { event in
             switch event {
             case .dropped(let expiry, _): events.append("dropped \(expiry.partition.name)")
             case .finished(let finished):

@@ -16,7 +16,7 @@ struct PartitionCloserTests {
     private func close(_ session: Session, at nowNs: Int64) throws -> [String] {
         var built: [String] = []
         let closer = PartitionCloser(nowUnixNs: nowNs, afterNs: hourNs)
-        let isDone = try closer.run(on: &session.connection, deadlineNs: farDeadlineNs) {
+        let isDone = try closer.run(on: &session.connection) {
             built.append("\($0.partition.name) \($0.index.method)")
         }
         #expect(isDone)
@@ -132,7 +132,7 @@ struct PartitionCloserTests {
         #expect(try session.integer("SELECT count(*) FROM otel_spans_fact") == 1)
         // A second daemon leaves it alone.
         let other = PartitionCloser(nowUnixNs: startNs + 3 * dayNs, afterNs: 0)
-        let isDone = try other.run(on: &session.connection, deadlineNs: farDeadlineNs) { _ in }
+        let isDone = try other.run(on: &session.connection) { _ in }
         #expect(!isDone)
         try holder.connection.commit(deadlineNs: farDeadlineNs)
         thread.join()

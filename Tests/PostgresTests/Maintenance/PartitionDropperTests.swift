@@ -186,6 +186,20 @@ struct PartitionDropperTests {
         try holder.connection.commit(deadlineNs: farDeadlineNs)
     }
 
+    /// A default partition rules out what makes nobody wait. It is left to its owner, and others
+    /// go.
+    @Test func defaultPartitionIsReported() throws {
+        let database = try database()
+        let session = try database.connect()
+        try session.run("CREATE TABLE rest PARTITION OF otel_spans_fact DEFAULT")
+        try session.makePartitions([startNs], of: .logs)
+        #expect(
+            try round().events(session) == [
+                "postponed \(oldName)", "dropped otel_logs_fact_p20261121",
+            ])
+        #expect(try session.states().first == "\(oldName) live")
+    }
+
     @Test func droppedByHandMeanwhileIsNoError() throws {
         let database = try database()
         let session = try database.connect()
