@@ -60,6 +60,10 @@ proto-check: deps ## Fail if Sources/COTLP is not what proto/ generates.
 migrations: deps ## Copy migrations/ into Sources/Postgres/Generated, which the command carries.
 	scripts/embed-migrations
 
+.PHONY: promotion
+promotion: deps ## Copy config/attribute-promotion.yaml into Sources/Collector, likewise.
+	scripts/embed-promotion
+
 .PHONY: schema-docs
 schema-docs: deps venv ## Write what docs/schema.md has from the database (ARGS=--check, ARGS=--measure).
 	$(SWIFT) build --product starling
@@ -74,6 +78,7 @@ format: ## Format the Swift sources in place, and wrap comments that are too lon
 lint: deps venv ## Check the format of the Swift sources and the rules of the house.
 	$(SWIFT) format lint --strict --parallel --recursive $(FORMATTED)
 	scripts/embed-migrations --check
+	scripts/embed-promotion --check
 	$(VENV)/bin/pytest --quiet Tests/Tidy
 
 .PHONY: deps
