@@ -26,8 +26,8 @@ package struct Arena: ~Copyable, @unchecked Sendable {
     /// Bytes handed out so far, padding included.
     package var usedSizeBytes: Int { usedBytes }
 
-    /// Makes an arena of `sizeBytes`. The caller has reserved `ArenaPool.capacityBytes` of that from
-    /// the budget. The memory comes from `pool`, where there is one, and goes back to it.
+    /// Makes an arena of `sizeBytes`. The caller has reserved `ArenaPool.capacityBytes` of that
+    /// from the budget. The memory comes from `pool`, where there is one, and goes back to it.
     package init(sizeBytes: Int, pool: ArenaPool? = nil) {
         precondition(sizeBytes >= 0)
         self.sizeBytes = sizeBytes

@@ -3,9 +3,10 @@ internal import Synchronization
 
 /// Keeps the memory of large arenas that are gone, for those to come.
 ///
-/// An export of 512 spans takes about 1.5 MB, allocated by one thread and freed by another; given back
-/// to the system each time, its pages are faulted in and cleared anew for every request (measured: a
-/// ninth of the daemon's CPU). Thread: any. Bounded by `idleSizeBytesMax`, beside the memory budget.
+/// An export of 512 spans takes about 1.5 MB, allocated by one thread and freed by another; given
+/// back to the system each time, its pages are faulted in and cleared anew for every request
+/// (measured: a ninth of the daemon's CPU). Thread: any. Bounded by `idleSizeBytesMax`, beside the
+/// memory budget.
 @usableFromInline
 package final class ArenaPool: Sendable {
     /// Blocks come in multiples of this; what is smaller is malloc's.

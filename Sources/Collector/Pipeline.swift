@@ -10,8 +10,8 @@ internal import Ring
 internal import Rows
 internal import Socket
 
-/// The data path, wired: which station is connected to which, how many there are of each, and who ends
-/// first. The only place that knows stations which are not neighbours.
+/// The data path, wired: which station is connected to which, how many there are of each, and who
+/// ends first. The only place that knows stations which are not neighbours.
 final class Pipeline {
     let counters = Counters()
     let retryHint: RetryHint
@@ -110,8 +110,8 @@ final class Pipeline {
         }
     }
 
-    /// Serves what is in flight and takes nothing new, until all connections are gone or `isOver` says
-    /// to stop waiting; returns whether they are gone.
+    /// Serves what is in flight and takes nothing new, until all connections are gone or `isOver`
+    /// says to stop waiting; returns whether they are gone.
     func drain(isOver: () -> Bool) -> Bool {
         advanceLoops(to: .draining)
         while !loops.allSatisfy(\.control.isEmpty) {

@@ -57,7 +57,8 @@ extension ConfigurationKey {
             .milliseconds(100...(60 * minuteMs)),
             default: "30s",
             help:
-                "How long a request may wait for its commit; a client's own deadline only shortens it"
+                "How long a request may wait for its commit; a client's own deadline only "
+                + "shortens it"
         ),
         ConfigurationKey(
             "limits.connections_max", \.limits.connectionCountMax,

@@ -133,8 +133,8 @@ struct Transaction: ~Copyable {
         }
     }
 
-    /// The first exports that may share a transaction: up to a repetition, which is a retry that came
-    /// before the first attempt was stored. It is recognised once that is committed.
+    /// The first exports that may share a transaction: up to a repetition, which is a retry that
+    /// came before the first attempt was stored. It is recognised once that is committed.
     private func distinctCount(_ batch: borrowing ExportBatch) -> Int {
         let exportCount = min(batch.count, exportCountMax)
         guard shared.settings.dedupWindowSeconds > 0 else { return exportCount }
@@ -146,8 +146,8 @@ struct Transaction: ~Copyable {
         return exportCount
     }
 
-    /// Takes `step` for one export after the other, writing what is missing in between; returns for how
-    /// many exports it went through before the memory budget was spent.
+    /// Takes `step` for one export after the other, writing what is missing in between; returns for
+    /// how many exports it went through before the memory budget was spent.
     private mutating func resolve(
         _ exportCount: Int, on connection: inout PGConnection,
         _ step: (inout RowBuilder, Int) -> RowBuilder.Resolution
@@ -240,7 +240,8 @@ struct Transaction: ~Copyable {
 
     // MARK: Commit
 
-    /// Sends the rows, again without those that PostgreSQL refuses by name, until the rest is committed.
+    /// Sends the rows, again without those that PostgreSQL refuses by name, until the rest is
+    /// committed.
     private mutating func commit(
         noting fingerprints: [Fingerprint], on connection: inout PGConnection
     ) throws(Stop) {

@@ -30,7 +30,8 @@ struct WriterSettings: Sendable {
     var itemCountMax: Int
     /// The same for encoded bytes (`batch.bytes_max`).
     var sizeBytesMax: Int
-    /// Seconds for which a retry is recognised at least (`durability.dedup_window`); 0 keeps no ledger.
+    /// Seconds for which a retry is recognised at least (`durability.dedup_window`); 0 keeps no
+    /// ledger.
     var dedupWindowSeconds: Int64
     var rowLimits = RowLimits()
 
