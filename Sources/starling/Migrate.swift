@@ -13,8 +13,8 @@ struct Migrate: ParsableCommand {
             some, and the views are brought up to date.
 
             Prints one line per migration on standard output, one for the columns of each table, \
-            and one for the views if any changed. With --check changes nothing, and exits with 2 if \
-            anything would change.
+            and one for the views if any changed. With --check changes nothing, and exits with 2 \
+            if anything would change.
 
             Examples:
               starling migrate --set database.url=postgresql://localhost/starling

@@ -10,8 +10,8 @@ struct Send: ParsableCommand {
         abstract: "Send made-up telemetry and count what is acknowledged.",
         discussion: """
             A real OTLP/gRPC client, for smoke tests and load. The telemetry depends on --seed \
-            alone, but for its times: two runs with one seed send the same ids. What may be sent again \
-            (UNAVAILABLE, a lost connection) is, with backoff, until --give-up-after.
+            alone, but for its times: two runs with one seed send the same ids. What may be sent \
+            again (UNAVAILABLE, a lost connection) is, with backoff, until --give-up-after.
 
             Exits with 0 when every item was acknowledged, else with 1.
 

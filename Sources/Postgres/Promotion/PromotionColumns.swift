@@ -99,6 +99,7 @@ extension PromotionColumns {
             JOIN (VALUES \(tables.joined(separator: ", "))) AS facts (signal, fact) USING (signal)
             LEFT JOIN pg_attribute ON attrelid = fact AND attname = column_name
                 AND NOT attisdropped AND atttypid = sql_type
+            WHERE octet_length(key) BETWEEN 1 AND \(AttributeTable.keySizeBytesMax)
             ORDER BY signal, attnum, column_name
             """, deadlineNs: deadlineNs)
         return (0..<result.rowCount).compactMap { row in
