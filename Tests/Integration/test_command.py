@@ -194,7 +194,7 @@ def test_send(binary, starling, db, signal, compression):
     stored = sum(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in SERVED_TABLES[signal])
     assert stored == count
     if signal == "traces":
-        assert db.execute("SELECT count(DISTINCT (trace_id, span_id)), bool_and(attributes ? 'http.route'), "
+        assert db.execute("SELECT count(DISTINCT (trace_id, span_id)), bool_and(http_route IS NOT NULL), "
                           "bool_and(end_time_unix_nano >= start_time_unix_nano) FROM otel_spans_fact").fetchone() == (
                               count, True, True)
 

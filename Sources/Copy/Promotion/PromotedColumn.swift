@@ -10,12 +10,14 @@ package struct PromotedColumn: Sendable, Hashable {
     package let name: String
 
     package init(key: String, type: AttributeType, name: String) {
-        precondition(!name.isEmpty && !name.utf8.contains(UInt8(ascii: "\"")))
         self.key = key
         self.type = type
         self.name = name
     }
 
-    /// The name as SQL, safe whatever it is: some are reserved words.
-    package var quotedName: String { "\"\(name)\"" }
+    /// The name as SQL, whatever it is: some are reserved words.
+    package var quotedName: String {
+        let parts = name.split(separator: "\"", omittingEmptySubsequences: false)
+        return "\"" + parts.joined(separator: "\"\"") + "\""
+    }
 }

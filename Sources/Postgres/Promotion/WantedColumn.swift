@@ -5,12 +5,10 @@ package import Rows
 /// An attribute that is to have a column for its values of one type.
 package struct WantedColumn: Sendable, Hashable {
     package let signal: PromotedSignal
-    /// 1 to `AttributeTable.keySizeBytesMax` bytes.
     package let key: String
     package let type: AttributeType
 
     package init(signal: PromotedSignal, key: String, type: AttributeType) {
-        precondition((1...AttributeTable.keySizeBytesMax).contains(key.utf8.count))
         self.signal = signal
         self.key = key
         self.type = type
