@@ -69,7 +69,11 @@ def test_metric_series(export, db):
     for number in range(SERIES_COUNT):
         metric.gauge.data_points.add(time_unix_nano=otlp.BASE_NS + number, as_int=number,
                                      attributes=attributes(number=number, label=f"value {number}"))
-    sent = [accepted(export, otlp.request("metrics", [metric])) for _ in range(2)]
+    sent = []
+    for _ in range(2):
+        sent.append(accepted(export, otlp.request("metrics", [metric])))
+        for point in metric.gauge.data_points:
+            point.time_unix_nano += SERIES_COUNT
     assert_same(merge(sent), rebuild_metrics.metrics(db))
     assert db.execute("SELECT count(*), count(DISTINCT series_id) "
                       "FROM otel_metrics_data_points_number").fetchone() == (2 * SERIES_COUNT, SERIES_COUNT)
