@@ -79,7 +79,8 @@ extension PromotionSet {
                     && wanted.contains(promotion)
             }
             return AttributePlan(
-                columns: columns.prefix(AttributePlan.columnCountMax).map(\.column), drops: rules.drops[scope, default: []])
+                columns: columns.prefix(AttributePlan.columnCountMax).map(\.column),
+                drops: rules.drops[scope, default: []])
         }
         func drops(_ scope: AttributeScope) -> AttributeDrops? {
             AttributeDrops(rules.drops[scope, default: []])
