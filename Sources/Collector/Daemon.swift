@@ -56,6 +56,7 @@ package struct Daemon {
     package func serve(
         started: (Endpoint?) -> Void, reload: () -> Configuration?
     ) throws(DaemonError) {
+        ProcessMemory.configure()
         var signals = Signals()
         let partitions = PartitionMaker(
             interval: configuration.partitions.interval, cache: PartitionCache())
