@@ -120,6 +120,7 @@ package struct Daemon {
             let nowNs = Clock.monotonicNs
             if nowNs - lastObservedNs >= 1_000_000_000 {
                 pipeline.retryHint.observe(elapsedNs: nowNs - lastObservedNs)
+                pipeline.sweep()
                 lastObservedNs = nowNs
             }
             if let periodNs = watchdogPeriodNs, nowNs - lastWatchdogNs >= periodNs / 2,
