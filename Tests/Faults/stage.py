@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a scenario plays on: a database, daemons, clients with a journal, and the comparison at the end."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 import os
 from pathlib import Path
@@ -11,11 +11,11 @@ import time
 
 import psycopg
 
-from support import balance
+from support import balance, numbering
 from support.daemon import Daemon, free_port, run
 from support.exporter import Habits, Load
 from support.journal import Journal
-from support.pgproxy import Proxy
+from support.pgproxy import PASS, Proxy
 from support.waiting import eventually
 
 TEMPLATE = "starling_template"
@@ -79,9 +79,13 @@ class Stage:
         self.test_break = test_break
         self.seconds = seconds
         self.stack = ExitStack()
+        # What is undone after the database is gone.
+        self.late = ExitStack()
+        self.environment = {}
         self.faults = {}
         self.resident_peak_bytes = 0
         self.more_tables = []
+        self.stopped_pids = set()
         self.daemons, self.ports = [], []
         self.began = time.monotonic()
         self.load = self.proxy = None
@@ -99,6 +103,7 @@ class Stage:
             return self.result()
 
     def set_up(self):
+        self.stack.enter_context(self.late)
         self.database = make_database(self.cluster, self.binary, f"run_{os.urandom(6).hex()}")
         self.stack.callback(self.cluster_runs_and_drops)
         if self.scenario.prepare:
@@ -111,6 +116,7 @@ class Stage:
             self.daemons.append(None)
             self.start_daemon(index)
         self.stack.callback(self.kill_all)
+        self.stack.callback(self.thaw_all)
         self.journal_path = self.folder / "journal"
         journal = Journal(self.journal_path)
         self.stack.callback(journal.close)
@@ -149,12 +155,70 @@ class Stage:
     def connect(self, **options):
         return self.cluster.connect(self.database, **options)
 
-    def writer_pids(self):
-        """Backends of the daemons' writers: those that have written to the ledger or a fact table."""
-        with self.connect() as connection:
+    def writer_pids(self, connection=None):
+        """Backends of the daemons' writers: those whose last statement was a COPY."""
+        with connection or self.connect() as connection:
             return [pid for pid, in connection.execute(
-                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
-                "AND backend_type = 'client backend' AND query LIKE 'COPY %' ORDER BY pid")]
+                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY %' "
+                "ORDER BY pid")]
+
+    @contextmanager
+    def locked_facts(self):
+        """While inside, nobody writes a fact: whoever tries waits."""
+        with self.connect() as holder, holder.transaction():
+            for table in numbering.TABLES.values():  # in the order of the daemon, so that nobody is locked out
+                holder.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            self.fault("lock on the fact tables")
+            yield
+
+    def at_one_commit(self, wanted, act):
+        """Calls `act(moment, link)` at the next COMMIT's `wanted` moment, and returns then; see Proxy."""
+        links = []
+
+        def at_commit(moment, link):
+            if moment != wanted or links:
+                return PASS
+            links.append(link)
+            return act(moment, link)
+
+        self.proxy.at_commit = at_commit
+        eventually(lambda: links, f"a transaction to come {wanted} its COMMIT")
+        return links[0]
+
+    # --- processes
+
+    def freeze(self, pid):
+        """Until `thaw`, which comes at the end of the run at the latest."""
+        os.kill(pid, signal.SIGSTOP)
+        self.stopped_pids.add(pid)
+
+    def thaw(self, pid):
+        self.stopped_pids.discard(pid)
+        if not is_away(pid):
+            os.kill(pid, signal.SIGCONT)
+
+    @contextmanager
+    def frozen(self, pid, kind):
+        self.freeze(pid)
+        self.fault(kind)
+        yield
+        self.thaw(pid)
+
+    def thaw_all(self):
+        for pid in list(self.stopped_pids):
+            self.thaw(pid)
+
+    # --- locks
+
+    def waiting_count(self):
+        """Backends of this database that wait for a lock."""
+        with self.connect() as connection:
+            return connection.execute(
+                "SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid) "
+                "WHERE NOT granted AND datname = current_database()").fetchone()[0]
+
+    def wait_for_waiting_writer(self):
+        eventually(lambda: self.waiting_count() > 0, "a writer to wait for a lock")
 
     # --- the daemons
 
@@ -168,11 +232,8 @@ class Stage:
             environment["STARLING_TEST_BREAK"] = self.test_break
         settings = {"database.writers": "2", "server.loops": "1"} | self.scenario.settings
         sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
-        self.daemons[index] = Daemon(self.binary, ["serve", *sets], environment | self.more_environment(index), folder)
+        self.daemons[index] = Daemon(self.binary, ["serve", *sets], environment | self.environment, folder)
         self.daemons[index].start()
-
-    def more_environment(self, index):
-        return {}
 
     def note_memory(self, index=0):
         self.resident_peak_bytes = max(self.resident_peak_bytes, self.daemons[index].resident_peak_bytes())
@@ -189,9 +250,7 @@ class Stage:
 
     def kill_all(self):
         for daemon in self.daemons:
-            if daemon.process is not None:
-                os.kill(daemon.process.pid, signal.SIGCONT) if daemon.is_running() else None
-                daemon.kill()
+            daemon.kill()
 
     def output(self):
         return "\n".join(daemon.output() for daemon in self.daemons if daemon)

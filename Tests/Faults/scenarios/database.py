@@ -5,9 +5,14 @@ import os
 from pathlib import Path
 import signal
 
-from support.pgproxy import CUT, PASS
+from support import numbering
+from support.exporter import Code, Habits
+from support.otlp import SIGNALS
+from support.pgproxy import CUT, CUT_OFF, PASS
 from support.waiting import eventually
-from stage import Scenario, is_away
+from stage import Scenario, is_away, try_connect
+
+TOO_MANY = "sorry, too many clients already"
 
 
 def postmaster_killed(stage):
@@ -50,17 +55,105 @@ def commit_answer_lost(stage):
 
 
 def cut_at_commit(stage, wanted):
-    cut = []
+    stage.at_one_commit(wanted, lambda moment, link: CUT)
+    stage.fault(f"cut {wanted} COMMIT")
+
+
+def backend_frozen(stage):
+    """Frozen anywhere, until clients have sent again; then with a whole transaction in its input.
+
+    That one it commits when it goes on. The daemon has lost the connection meanwhile and sent the batch over
+    another one, so that it is stored twice unless the ledger says that it was there.
+    """
+    for _ in stage.rounds():
+        stage.load.more(stage.rng.randint(50, 200))
+        pid = stage.rng.choice(eventually(stage.writer_pids, "a writer's backend"))
+        with stage.frozen(pid, "SIGSTOP of a backend"):
+            stage.load.more_attempts({Code.DEADLINE_EXCEEDED}, stage.rng.randint(4, 10))
+        stage.load.more(stage.rng.randint(50, 200))
+        freeze_at_commit(stage)
+    stage.load.more(200)
+
+
+def freeze_at_commit(stage):
+    frozen, again = [], []
 
     def at_commit(moment, link):
-        if moment != wanted or cut:
-            return PASS
-        cut.append(link)
-        return CUT
+        if moment == "before" and not frozen:
+            stage.freeze(link.backend_pid)
+            frozen.append(link)
+            return CUT_OFF
+        if moment == "before":
+            again.append(link)
+        return PASS
 
     stage.proxy.at_commit = at_commit
-    eventually(lambda: cut, f"a transaction to be cut {wanted} its COMMIT")
-    stage.fault(f"cut {wanted} COMMIT")
+    eventually(lambda: frozen, "a transaction to be frozen before its COMMIT")
+    stage.fault("SIGSTOP of a backend with COMMIT in its input")
+    # The second attempt waits for the first one's fingerprints; without a ledger it comes to its COMMIT.
+    eventually(lambda: again or stage.waiting_count(), "the batch to be sent again")
+    stage.thaw(frozen[0].backend_pid)
+
+
+def lock_held(stage):
+    """Longer than requests may wait: they are told that it is too late, and sent again."""
+    for _ in stage.rounds():
+        stage.load.more(stage.rng.randint(50, 200))
+        with stage.locked_facts():
+            stage.wait_for_waiting_writer()
+            # An attempt that succeeds now was acknowledged without having been stored.
+            stage.load.more_attempts({Code.DEADLINE_EXCEEDED, Code.OK}, stage.rng.randint(10, 16))
+    stage.load.more(200)
+
+
+def partition_missing(stage):
+    """A partition that the daemon knows of is taken away; it is kept as a table, so that its rows count."""
+    for number in stage.rounds():
+        stage.load.more(stage.rng.randint(50, 200))
+        for signal_name in stage.rng.sample(SIGNALS, stage.rng.randint(1, 3)):
+            take_partition(stage, signal_name, f"kept_{number}_{signal_name}")
+    stage.load.more(400)
+
+
+def take_partition(stage, signal_name, kept):
+    table = numbering.TABLES[signal_name]
+    with stage.connect() as connection, connection.transaction():
+        found = connection.execute(f"SELECT tableoid::regclass::text FROM {table} LIMIT 1").fetchone()
+        if found is None:
+            return  # nothing of this signal has come yet
+        (name,) = found
+        connection.execute(f"ALTER TABLE {table} DETACH PARTITION {name}; ALTER TABLE {name} RENAME TO {kept}")
+    stage.more_tables.append((signal_name, kept))
+    stage.fault("partition taken away")
+
+
+def connections_exhausted(stage):
+    """All connections are taken, and the daemon's are ended, so that it needs new ones."""
+    for _ in stage.rounds():
+        stage.load.more(stage.rng.randint(50, 200))
+        taken = []
+        try:
+            take_connections(stage, taken)
+            stage.fault("no connection to be had")
+            log = stage.cluster.log
+            known = log.read_text().count(TOO_MANY)
+            eventually(lambda: log.read_text().count(TOO_MANY) >= known + 3, "the daemon to be turned away")
+        finally:
+            for connection in taken:
+                connection.close()
+    stage.load.more(200)
+
+
+def take_connections(stage, taken):
+    """Until there is none to be had and the daemon has none."""
+    end = ("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+           "WHERE datname = %s AND application_name <> 'taken' AND pid <> pg_backend_pid()")
+    while True:
+        connection = try_connect(lambda: stage.cluster.connect(application_name="taken"))
+        if connection is not None:
+            taken.append(connection)
+        elif taken[0].execute(end, [stage.database]).fetchone() == (0,):
+            return
 
 
 SCENARIOS = [
@@ -76,4 +169,21 @@ SCENARIOS = [
         name="commit-answer-lost", play=commit_answer_lost, rounds=4, has_proxy=True,
         what="the connection is cut before COMMIT arrives, or between COMMIT and its answer",
         breaks={"no-ledger": "doubled", "drop-batch-on-reconnect": "lost"}),
+    Scenario(
+        name="backend-frozen", play=backend_frozen, rounds=2, has_proxy=True,
+        settings={"database.writers": "1"}, habits=Habits(timeout_seconds=0.7),
+        what="SIGSTOP and SIGCONT of a backend, also with a whole transaction in its input",
+        breaks={"no-ledger": "doubled"}),
+    Scenario(
+        name="lock-held", play=lock_held, rounds=2, settings={"limits.request_deadline": "400ms"},
+        what="a lock on the fact tables, held for longer than requests may wait",
+        breaks={"ack-expired": "lost"}),
+    Scenario(
+        name="partition-missing", play=partition_missing, rounds=4,
+        what="a partition that the daemon has written to is gone",
+        breaks={"drop-batch-on-error": "lost"}),
+    Scenario(
+        name="connections-exhausted", play=connections_exhausted, rounds=2,
+        what="max_connections is reached, and the daemon has lost its connections",
+        breaks={"drop-batch-on-reconnect": "lost"}),
 ]

@@ -60,6 +60,7 @@ class Tally:
 
     sent_count: int = 0
     acknowledged_count: int = 0
+    rejected_count: int = 0
     settled_count: int = 0
     attempts: dict = field(default_factory=dict)
     ack_seconds_max: float = 0.0
@@ -216,7 +217,7 @@ class Client:
             except grpc.RpcError as error:
                 delay_seconds = self.judge(error)
                 if delay_seconds is None:
-                    return self.end("final", first, count, began, error.code().name)
+                    return self.end("final", first, count, 0, began, error.code().name)
                 self.load.journal.note("again", first, error.code().name)
                 self.port_index += 1
                 if delay_seconds == 0:
@@ -226,8 +227,8 @@ class Client:
                 continue
             rejected_count = getattr(response.partial_success, REJECTED_FIELDS[signal])
             if rejected_count:
-                return self.end("partial", first, count - rejected_count, began, rejected_count)
-            return self.end("acknowledged", first, count, began)
+                return self.end("partial", first, count, count - rejected_count, began, rejected_count)
+            return self.end("acknowledged", first, count, count, began)
         return self.load.journal.note("left", first)
 
     def attempt(self, signal, body):
@@ -260,7 +261,7 @@ class Client:
             return info or 0
         return None
 
-    def end(self, event, first, accepted_count, began, *details):
+    def end(self, event, first, count, accepted_count, began, *details):
         self.load.journal.note(event, first, *details)
         took_seconds = time.monotonic() - began
 
@@ -268,6 +269,7 @@ class Client:
             tally.settled_count += 1
             if event != "final":
                 tally.acknowledged_count += accepted_count
+                tally.rejected_count += count - accepted_count
                 tally.ack_seconds_max = max(tally.ack_seconds_max, took_seconds)
             else:
                 tally.wrong.append(f"{details[0]} for items {first} and following")

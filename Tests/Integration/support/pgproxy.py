@@ -17,11 +17,12 @@ SOCKET_NAME = ".s.PGSQL.5432"
 COPY_DONE, QUERY = b"c", b"Q"
 COMMAND_COMPLETE, BACKEND_KEY = b"C", b"K"
 
-PASS, CUT = "pass", "cut"
+# Pass the message on; cut the connection instead; pass it on and cut the daemon off.
+PASS, CUT, CUT_OFF = "pass", "cut", "cut off"
 
 
 class Proxy:
-    """`at_commit(moment, link)` is asked at both moments and says PASS or CUT; it may take its time."""
+    """`at_commit(moment, link)` is asked at both moments for PASS, CUT or CUT_OFF, and may take its time."""
 
     def __init__(self, cluster):
         self.server_path = cluster.folder / SOCKET_NAME
@@ -119,10 +120,14 @@ class Link:
                 self.is_commit_asked = b"COMMIT" in message
                 self.is_committing = self.is_commit_asked and b"COPY" not in message
             if kind == COPY_DONE and self.is_commit_asked:
-                if self.proxy.at_commit("before", self) == CUT:
+                action = self.proxy.at_commit("before", self)
+                if action != CUT:
+                    self.is_committing = True
+                    self.server.sendall(message)
+                if action != PASS:
                     return
-                self.is_committing = True
-            self.server.sendall(message)
+            else:
+                self.server.sendall(message)
 
     def answer(self):
         """From server to daemon."""
@@ -131,7 +136,7 @@ class Link:
                 self.backend_pid = struct.unpack(">I", message[5:9])[0]
             if kind == COMMAND_COMPLETE and message[5:] == b"COMMIT\0" and self.is_committing:
                 self.is_committing = False
-                if self.proxy.at_commit("after", self) == CUT:
+                if self.proxy.at_commit("after", self) != PASS:
                     return
             self.client.sendall(message)
 
