@@ -272,7 +272,7 @@ struct Transaction: ~Copyable {
         #if DEBUG
         if TestBreak.isOn(.noLedger) { return nil }
         #endif
-        return LedgerWindow(lengthSeconds: lengthSeconds, nowUnixNs: Clock.unixNs)
+        return LedgerWindow(lengthSeconds: lengthSeconds)
     }
 
     private func makePartitions(on connection: inout PGConnection) throws(DatabaseError) {
