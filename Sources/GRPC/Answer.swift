@@ -22,7 +22,10 @@ enum Answer {
 
     /// The one place where an outcome becomes a status (OTLP specification, "OTLP/gRPC Response").
     static func of(_ outcome: Outcome) -> Answer {
-        switch outcome {
+        #if DEBUG
+        if case .expired = outcome, TestBreak.isOn(.ackExpired) { return accepted }
+        #endif
+        return switch outcome {
         case .accepted:
             accepted
         case .partial(let rejectedItemCount, let message):

@@ -1,31 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Base
 
-/// Where in the ledger an export committed now is noted: the current window and the one before.
+/// How the ledger is divided in time: an export is noted in the window that is current when it is
+/// committed, and in the one before.
+///
+/// Which one is current is for the server's clock to say: daemons on one database have to agree,
+/// and the clock of one may jump between a COMMIT and the attempt to send the same again.
 package struct LedgerWindow: Sendable, Equatable {
+    /// Windows take turns in as many partitions, see `migrations/0006_export_ledger.sql`.
     package static let slotCount: Int64 = 4
 
     /// Seconds that one window spans (`durability.dedup_window`).
     package let lengthSeconds: Int64
-    /// Start of the current window, seconds since 1970.
-    package let startSeconds: Int64
 
-    package init(lengthSeconds: Int64, nowUnixNs: UInt64) {
+    package init(lengthSeconds: Int64) {
         precondition(lengthSeconds > 0)
         self.lengthSeconds = lengthSeconds
-        let nowSeconds = Int64(nowUnixNs / 1_000_000_000)
-        startSeconds = nowSeconds - nowSeconds % lengthSeconds
     }
 
-    /// Start of the window before.
-    var previousStartSeconds: Int64 { startSeconds - lengthSeconds }
-
-    func slot(ofStart startSeconds: Int64) -> Int64 {
-        startSeconds / lengthSeconds % LedgerWindow.slotCount
+    /// SQL for the number of the current window, which stays the same throughout a transaction;
+    /// `lengthParameter` names the parameter that holds the length.
+    static func currentNumber(_ lengthParameter: String) -> String {
+        "floor(extract(epoch FROM now()))::bigint / \(lengthParameter)"
     }
-
-    /// The slot whose windows are over: neither this, the last nor the next one is in it.
-    var idleSlot: Int64 { slot(ofStart: startSeconds + 2 * lengthSeconds) }
 }
 
 extension PGConnection {
@@ -73,17 +70,16 @@ extension PGConnection {
         for fingerprint in fingerprints { array.append(fingerprint.bytes) }
         var parameters = QueryParameters()
         parameters.append(array)
-        for start in [window.previousStartSeconds, window.startSeconds] {
-            parameters.append(window.slot(ofStart: start))
-            parameters.append(start)
-        }
+        parameters.append(window.lengthSeconds)
         let result = try query(
             """
             INSERT INTO otel_export_ledger (slot, window_start, fingerprint)
-            SELECT slot::smallint, window_start, fingerprint
+            SELECT (number % \(LedgerWindow.slotCount))::smallint, number * $2, fingerprint
             FROM unnest($1) AS fingerprint
-            CROSS JOIN (VALUES ($2, $3), ($4, $5)) AS windows (slot, window_start)
-            ORDER BY fingerprint, window_start
+            CROSS JOIN (
+                SELECT \(LedgerWindow.currentNumber("$2")) - age AS number
+                FROM (VALUES (0), (1)) AS ages (age)) AS windows
+            ORDER BY fingerprint, number
             ON CONFLICT DO NOTHING
             RETURNING fingerprint
             """, parameters, deadlineNs: deadlineNs)
@@ -96,13 +92,25 @@ extension PGConnection {
         return Set(fingerprints.filter { newCounts[$0] != 2 })
     }
 
+    /// The slot whose windows are over: neither this, the last nor the next one is in it.
+    private mutating func idleSlot(
+        _ window: LedgerWindow, deadlineNs: UInt64
+    ) throws(DatabaseError) -> Int64 {
+        var parameters = QueryParameters()
+        parameters.append(window.lengthSeconds)
+        let result = try query(
+            "SELECT (\(LedgerWindow.currentNumber("$1")) + 2) % \(LedgerWindow.slotCount)",
+            parameters, deadlineNs: deadlineNs)
+        return result.integer(row: 0, column: 0) ?? 0
+    }
+
     /// Empties the slot whose windows are over, where it holds anything. Returns whether it did.
     ///
     /// Locks that one partition, which nobody writes, and waits at most 200 ms for it.
     package mutating func clearIdleLedgerSlot(
         _ window: LedgerWindow, deadlineNs: UInt64
     ) throws(DatabaseError) -> Bool {
-        let table = "otel_export_ledger_\(window.idleSlot)"
+        let table = "otel_export_ledger_\(try idleSlot(window, deadlineNs: deadlineNs))"
         let found = try query(
             "SELECT 1 FROM \(table) LIMIT 1", QueryParameters(), deadlineNs: deadlineNs)
         guard found.rowCount > 0 else { return false }

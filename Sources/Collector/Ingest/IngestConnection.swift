@@ -82,6 +82,12 @@ final class IngestConnection: ConnectionHandler, ExportSink {
             loop.shared.intake.push(
                 decoded, deadlineNs: deadlineNs, ticket: loop.ledger.open(address),
                 cancellation: cancellation(for: streamID))
+            #if DEBUG
+            if TestBreak.isOn(.ackBeforeCommit) {
+                cancellations.removeValue(forKey: streamID)
+                return .accepted
+            }
+            #endif
             return nil
         } catch {
             switch error {

@@ -51,6 +51,9 @@ struct Transaction: ~Copyable {
         let rejectedItemCount = tally.rejectedItemCount + refusal.rowCount
         let rowCount = tally.rowCount - refusal.rowCount
         guard rejectedItemCount > 0 else { return (rowCount, 0, .accepted) }
+        #if DEBUG
+        if TestBreak.isOn(.dropRefusedRow) { return (rowCount, 0, .accepted) }
+        #endif
         let reason = tally.firstFault?.description ?? refusal.message
         return (
             rowCount, rejectedItemCount,
@@ -268,7 +271,10 @@ struct Transaction: ~Copyable {
     private var ledgerWindow: LedgerWindow? {
         let lengthSeconds = shared.settings.dedupWindowSeconds
         guard lengthSeconds > 0 else { return nil }
-        return LedgerWindow(lengthSeconds: lengthSeconds, nowUnixNs: Clock.unixNs)
+        #if DEBUG
+        if TestBreak.isOn(.noLedger) { return nil }
+        #endif
+        return LedgerWindow(lengthSeconds: lengthSeconds)
     }
 
     private func makePartitions(on connection: inout PGConnection) throws(DatabaseError) {

@@ -91,6 +91,9 @@ final class Writer: Sendable {
     ) {
         shared.counters.add(.batchesRetried)
         state.noteFailure(error, writer: name)
+        #if DEBUG
+        if isDropped(error) { return batch.settleFirst(batch.count) { _, _ in .accepted } }
+        #endif
         switch error.disposition {
         case .rejectedContent:
             // No row is named: one export at a time finds the guilty one.
@@ -107,6 +110,16 @@ final class Writer: Sendable {
             }
         }
     }
+
+    #if DEBUG
+    private func isDropped(_ error: DatabaseError) -> Bool {
+        switch error.disposition {
+        case .reconnect: TestBreak.isOn(.dropBatchOnReconnect)
+        case .stopped: false
+        default: TestBreak.isOn(.dropBatchOnError)
+        }
+    }
+    #endif
 
     /// Tells the first exports to come back.
     private func giveUp(_ batch: inout ExportBatch, exportCount: Int, _ message: String) {
