@@ -106,7 +106,8 @@ private func problems(_ yaml: String) -> [String] { file(yaml).problems.map(\.de
         #expect(!has(.spans, .string, "http.url"))
         #expect(has(.logs, .bytes, "app.digest"))
         #expect(has(.resource, .string, "team") && has(.resource, .string, "service.name"))
-        let base = Set(AttributeRules.base.wantedColumns.map { "\($0.signal) \($0.key) \($0.type)" })
+        let base = Set(
+            AttributeRules.base.wantedColumns.map { "\($0.signal) \($0.key) \($0.type)" })
         let wanted = Set(merged.wantedColumns.map { "\($0.signal) \($0.key) \($0.type)" })
         #expect(wanted.subtracting(base) == ["spans app.tenant string", "logs app.digest bytes"])
         #expect(base.subtracting(wanted) == ["spans http.url string"])
@@ -122,7 +123,10 @@ private func problems(_ yaml: String) -> [String] { file(yaml).problems.map(\.de
 
     @Test(
         arguments: [
-            ("- a", "/attributes.yaml:1: the file is not a list of sections. Write promote: first."),
+            (
+                "- a",
+                "/attributes.yaml:1: the file is not a list of sections. Write promote: first."
+            ),
             (
                 "promte: {}",
                 "/attributes.yaml:1: promte: there is no such key here. Perhaps promote is meant; "
@@ -178,7 +182,8 @@ private func problems(_ yaml: String) -> [String] { file(yaml).problems.map(\.de
     }
 
     @Test func everyMistakeIsSaidAtOnce() {
-        #expect(problems("promote:\n  spans:\n    string: [a, a]\n  x: {}\ndrop:\n  y: []").count == 3)
+        #expect(
+            problems("promote:\n  spans:\n    string: [a, a]\n  x: {}\ndrop:\n  y: []").count == 3)
     }
 
     @Test(arguments: [(512, 0), (513, 1)])

@@ -100,7 +100,8 @@ struct PromotionColumnTests {
             try PromotionColumns.ensure(wanted, on: &session.connection, deadlineNs: farDeadlineNs)
         }
         #expect(error?.disposition == .fatal)
-        #expect(error?.message.contains("column a of otel_spans_fact is not of type bigint") == true)
+        #expect(
+            error?.message.contains("column a of otel_spans_fact is not of type bigint") == true)
     }
 
     @Test func thereIsABoundOnColumns() throws {
@@ -156,7 +157,8 @@ struct PromotionColumnTests {
         #expect(Set(registered.map(\.column.name)).count == 30)
     }
 
-    // A writer that never pauses for long, in partitions that are made meanwhile; every row arrives.
+    // A writer that never pauses for long, in partitions that are made meanwhile; every row
+    // arrives.
     @Test func columnsAreAddedBesideWriters() throws {
         let database = try ScratchDatabase()
         let isDone = Atomic<Bool>(false)
