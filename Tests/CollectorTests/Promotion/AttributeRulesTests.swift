@@ -153,8 +153,8 @@ private func problems(_ yaml: String) -> [String] { file(yaml).problems.map(\.de
             ),
             (
                 "promote:\n  spans:\n    string: a",
-                "/attributes.yaml:3: promote.spans.string: this is not a list. Write each name on a "
-                    + "line of its own after a dash."
+                "/attributes.yaml:3: promote.spans.string: this is not a list. Write each name on "
+                    + "a line of its own after a dash."
             ),
             (
                 "drop:\n  logs:\n    - a\n    - [b]",
@@ -173,8 +173,8 @@ private func problems(_ yaml: String) -> [String] { file(yaml).problems.map(\.de
             ),
             (
                 "promote: {\n",
-                "/attributes.yaml:2: the file is not valid YAML: did not find expected node content. "
-                    + "Check indentation, colons and quotes there."
+                "/attributes.yaml:2: the file is not valid YAML: did not find expected node "
+                    + "content. Check indentation, colons and quotes there."
             ),
         ])
     func mistakesAreNamedWithTheirPlace(yaml: String, problem: String) {
