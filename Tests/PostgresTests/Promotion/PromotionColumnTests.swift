@@ -255,6 +255,57 @@ struct PromotionColumnTests {
         #expect(isAtLast)
     }
 
+    // Writers are held up by one daemon at a time, not by all of them in turns.
+    @Test func oneDaemonAtATimeWaitsForTheTable() throws {
+        let database = try ScratchDatabase()
+        let reader = try database.connect()
+        try reader.run("BEGIN; SELECT count(*) FROM otel_spans_fact")
+        let threads = (0..<4).map { number in
+            WorkerThread(name: "columns") {
+                do {
+                    let session = try database.connect()
+                    try PromotionColumns.ensure(
+                        PromotionColumnTests.wanted(["a", "b\(number)"]), on: &session.connection,
+                        deadlineNs: farDeadlineNs)
+                } catch {
+                    Issue.record(error)
+                }
+            }
+        }
+        let observer = try database.connect()
+        var waiters: Set<String> = []
+        var attempts: Set<String> = []
+        try waitUntil("four attempts") {
+            let found = try observer.texts(
+                """
+                SELECT pid || ' ' || query_start FROM pg_locks JOIN pg_stat_activity USING (pid)
+                WHERE NOT granted AND locktype = 'relation' AND datname = current_database()
+                """)
+            waiters.formUnion(found.map { String($0.prefix { $0 != " " }) })
+            attempts.formUnion(found)
+            return attempts.count >= 4
+        }
+        #expect(waiters.count == 1)
+        try reader.run("COMMIT")
+        for thread in threads { thread.join() }
+        #expect(try observer.integer("SELECT count(*) FROM otel_attribute_columns") == 5)
+    }
+
+    // Closing a partition may take an hour.
+    @Test func otherJobsAreNotInTheWay() throws {
+        let database = try ScratchDatabase()
+        let (session, other) = (try database.connect(), try database.connect())
+        for job in [MaintenanceJob.closing, .retention] {
+            let isDone: Void? = try other.connection.withJob(job, deadlineNs: farDeadlineNs) {
+                _ throws(DatabaseError) in
+                try PromotionColumns.ensure(
+                    PromotionColumnTests.wanted(["during.\(job)"]), on: &session.connection,
+                    deadlineNs: Deadline.inMs(20_000))
+            }
+            #expect(isDone != nil)
+        }
+    }
+
     @Test func withoutTheLockTheDeadlineEndsIt() throws {
         let database = try ScratchDatabase()
         let reader = try database.connect()
