@@ -90,7 +90,9 @@ struct Transaction: ~Copyable {
         guard copies.seal() else { throw overBudget(batch) }
         let fingerprints = (0..<exportCount).map { batch.withExport($0) { $0.fingerprint } }
         try commit(noting: fingerprints, on: &connection)
-        shared.committed.insert(fingerprints, nowNs: Clock.monotonicNs)
+        if ledgerWindow != nil {
+            shared.committed.insert(fingerprints, nowNs: Clock.monotonicNs)
+        }
         shared.sightings.note(builder)
         countAttributes()
         return exportCount
