@@ -20,6 +20,7 @@ struct WriterShared: Sendable {
     let accepted: AcceptedTimes
     let promotion: CurrentPromotion
     let sightings: SightingNotes
+    let commits: CommitMarks
     let settings: WriterSettings
 }
 
@@ -41,9 +42,18 @@ struct WriterSettings: Sendable {
     static let exportCountMax = 1_024
 }
 
-/// A writer's sign of life.
+/// A writer's sign of life, and what it shows of its work.
 final class WriterProgress: Sendable {
+    /// From BEGIN to the answer to COMMIT. Recorded by the writer.
+    let commitLatency = Histogram()
     private let busySinceNs = Atomic<UInt64>(0)
+    private let dimensionEntries = Atomic<Int>(0)
+
+    /// Dimension ids that the writer has cached.
+    var dimensionEntryCount: Int {
+        get { dimensionEntries.load(ordering: .relaxed) }
+        set { dimensionEntries.store(newValue, ordering: .relaxed) }
+    }
 
     /// Monotonic time of the last step while there is work; nil when the writer waits for work.
     var lastStepNs: UInt64? {
