@@ -22,7 +22,7 @@ final class Writer: Sendable {
 
     /// Works until the ring is closed and empty.
     func run() {
-        var state = WriterState(shared: shared)
+        var state = WriterState(shared: shared, progress: progress)
         var batch = ExportBatch(exportCountMax: WriterSettings.exportCountMax)
         while shared.ring.take(into: &batch, itemCountMax: shared.settings.itemCountMax) {
             progress.step()
@@ -63,7 +63,19 @@ final class Writer: Sendable {
             case .overBudget(isAlone: false):
                 giveUp(&batch, exportCount: 1, "no memory is free to store this request now")
             case .overBudget(isAlone: true):
-                refuseFirst(&batch)
+                refuseFirst(
+                    &batch,
+                    "storing it takes more memory than memory.budget_bytes; "
+                        + "send less at once")
+            case .deadLettersTooLarge:
+                if state.transaction.exportCountMax > 1 {
+                    state.transaction.exportCountMax = 1
+                } else {
+                    refuseFirst(
+                        &batch,
+                        "what cannot be stored of it is more than a quarter of "
+                            + "dead_letters.bytes_max; send less at once")
+                }
             case .duplicates(let known):
                 settleDuplicates(&batch, known)
             case .database(let error):
@@ -81,7 +93,7 @@ final class Writer: Sendable {
             let result = state.transaction.result(at: index)
             let signal = pending.export.signal
             counters.add(signal.committedCounter, result.rowCount)
-            counters.add(signal.refusedCounter, result.rejectedItemCount)
+            counters.add(signal.deadLetteredCounter, result.deadItemCount)
             return result.outcome
         }
     }
@@ -94,11 +106,12 @@ final class Writer: Sendable {
         state.noteFailure(error, writer: name)
         switch error.disposition {
         case .rejectedContent:
-            // No row is named: one export at a time finds the guilty one.
+            // Not a row, or it would have been found: a dimension. One export at a time finds the
+            // guilty one.
             if state.transaction.exportCountMax > 1 {
                 state.transaction.exportCountMax = 1
             } else {
-                rejectFirst(&batch, error)
+                state.transaction.condemnFirst(error)
             }
         case .stopped:
             giveUp(&batch, exportCount: batch.count, "the daemon is stopping")
@@ -131,25 +144,11 @@ final class Writer: Sendable {
     }
 
     /// The same request would fail in the same way for ever.
-    private func refuseFirst(_ batch: inout ExportBatch) {
+    private func refuseFirst(_ batch: inout ExportBatch, _ message: String) {
         let counters = shared.counters
         batch.settleFirst(1) { _, pending in
             counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
-            return .refused(
-                Refusal(
-                    .tooLarge,
-                    "storing it takes more memory than memory.budget_bytes; send less at once"
-                ))
-        }
-    }
-
-    private func rejectFirst(_ batch: inout ExportBatch, _ error: DatabaseError) {
-        let counters = shared.counters
-        batch.settleFirst(1) { _, pending in
-            let itemCount = pending.export.itemCount
-            counters.add(pending.export.signal.refusedCounter, itemCount)
-            return .partial(
-                rejectedItemCount: itemCount, message: "PostgreSQL refused it: \(error)")
+            return .refused(Refusal(.tooLarge, message))
         }
     }
 }
@@ -161,9 +160,9 @@ struct WriterState: ~Copyable {
     private let shared: WriterShared
     private var isFailing = false
 
-    init(shared: WriterShared) {
+    init(shared: WriterShared, progress: WriterProgress) {
         self.shared = shared
-        transaction = Transaction(shared: shared)
+        transaction = Transaction(shared: shared, progress: progress)
     }
 
     /// Stores the first exports of `batch`, connecting first where there is no usable connection.
