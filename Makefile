@@ -48,6 +48,10 @@ release: deps ## Build the command optimised, with the Swift runtime linked in.
 bench: release venv ## Measure throughput, latency, CPU and memory of the release build (ARGS=...).
 	Tests/Benchmarks/run $(ARGS)
 
+.PHONY: bench-size
+bench-size: release venv ## Measure bytes per row beside two other schemas (ARGS=...).
+	PYTHONPATH=Tests/Integration $(VENV)/bin/python Tests/Benchmarks/size.py $(ARGS)
+
 .PHONY: proto
 proto: deps ## Generate Sources/COTLP from proto/.
 	proto/generate
