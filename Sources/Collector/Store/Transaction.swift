@@ -299,6 +299,9 @@ struct Transaction: ~Copyable {
         case .rejectedRow(let tableName, let rowNumber):
             guard let table = FactTable.allCases.first(where: { tableName.starts(with: $0.name) })
             else { return false }
+            // The server writes rows in bundles: what it says then may count past the last one.
+            let sentCount = copies[table].rowCount - refusedRows[table, default: []].count
+            guard rowNumber <= sentCount else { return false }
             refuse(rowNumber: rowNumber, of: table, error)
             return true
         case .missingPartition:

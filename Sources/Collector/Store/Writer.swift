@@ -96,8 +96,8 @@ final class Writer: Sendable {
         if isDropped(error) { return batch.settleFirst(batch.count) { _, _ in .accepted } }
         #endif
         switch error.disposition {
-        case .rejectedContent:
-            // No row is named: one export at a time finds the guilty one.
+        case .rejectedContent, .rejectedRow:
+            // No row is named, or none of ours: one export at a time finds the guilty one.
             if state.transaction.exportCountMax > 1 {
                 state.transaction.exportCountMax = 1
             } else {
