@@ -56,6 +56,7 @@ package struct Daemon {
     package func serve(
         started: (Endpoint?) -> Void, reload: () -> Configuration?
     ) throws(DaemonError) {
+        ProcessMemory.configure()
         var signals = Signals()
         let partitions = PartitionMaker(
             interval: configuration.partitions.interval, cache: PartitionCache())
@@ -119,6 +120,7 @@ package struct Daemon {
             let nowNs = Clock.monotonicNs
             if nowNs - lastObservedNs >= 1_000_000_000 {
                 pipeline.retryHint.observe(elapsedNs: nowNs - lastObservedNs)
+                pipeline.sweep()
                 lastObservedNs = nowNs
             }
             if let periodNs = watchdogPeriodNs, nowNs - lastWatchdogNs >= periodNs / 2,

@@ -28,6 +28,8 @@ final class Pipeline {
     private var loopThreads: [WorkerThread] = []
     private var janitorThreads: [WorkerThread] = []
     private let logger: Logger
+    /// Used by `sweep` only.
+    private var unwanted = ExportBatch(exportCountMax: 256)
 
     /// Makes every part and binds the listening sockets; nothing runs yet.
     init(
@@ -41,8 +43,11 @@ final class Pipeline {
         let budget = MemoryBudget(limitBytes: configuration.memory.budgetBytes)
         ring = BoundedRing(slotCountMax: configuration.ring.exportCountMax)
         retryHint = RetryHint(ring: ring, counters: counters)
+        let committed = CommittedExports(
+            windowNs: UInt64(configuration.durability.dedupWindowNs))
         let intake = Intake(
             budget: budget, counters: counters, ring: ring, retryHint: retryHint,
+            committed: committed,
             messageSizeBytesMax: configuration.limits.requestSizeBytesMax,
             decodeLimits: DecodeLimits(
                 unpackedSizeBytesMax: configuration.limits.unpackedSizeBytesMax))
@@ -57,7 +62,7 @@ final class Pipeline {
         let writerShared = WriterShared(
             ring: ring, budget: budget, counters: counters, retryHint: retryHint, stop: stop,
             logger: logger, database: database, partitions: partitions, accepted: accepted,
-            promotion: promotion, sightings: sightings,
+            promotion: promotion, sightings: sightings, committed: committed,
             settings: WriterSettings(configuration))
         writers = (0..<configuration.database.writerCount).map {
             Writer(name: "writer-\($0)", shared: writerShared)
@@ -89,6 +94,21 @@ final class Pipeline {
     }
 
     // MARK: Life
+
+    /// Lets go of the exports in the ring that nobody waits for any more, so that they take no
+    /// memory and no slots from others while the database is slow or away.
+    func sweep() {
+        let nowNs = Clock.monotonicNs
+        var isMore = true
+        while isMore {
+            ring.take(into: &unwanted) { !$0.isWanted(nowNs: nowNs) }
+            isMore = unwanted.isFull
+            unwanted.settleFirst(unwanted.count) { _, pending in
+                counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
+                return .expired
+            }
+        }
+    }
 
     /// Starts the threads, from the database towards the clients.
     func start() {

@@ -72,6 +72,32 @@ package final class BoundedRing: @unchecked Sendable {
         return true
     }
 
+    /// Moves the exports that `isWanted` names to the end of `batch`, as far as it has room; the
+    /// others keep their order.
+    ///
+    /// Cost: one look at every export that waits, under the lock. `isWanted` must be quick.
+    package func take(
+        into batch: inout ExportBatch, where isWanted: (borrowing PendingExport) -> Bool
+    ) {
+        monitor.lock()
+        defer { monitor.unlock() }
+        var keptCount = 0
+        for offset in 0..<count {
+            let slot = unsafe slots + (headIndex + offset) % slotCountMax
+            if !batch.isFull, unsafe isWanted(slot.pointee) {
+                itemCount -= unsafe slot.pointee.export.itemCount
+                batch.append(unsafe slot.move())
+            } else {
+                if keptCount != offset {
+                    let kept = unsafe slots + (headIndex + keptCount) % slotCountMax
+                    unsafe kept.moveInitialize(from: slot, count: 1)
+                }
+                keptCount += 1
+            }
+        }
+        count = keptCount
+    }
+
     /// Takes nothing more in; what is inside can still be taken. Wakes all consumers.
     package func close() {
         monitor.withLock {

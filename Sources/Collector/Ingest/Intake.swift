@@ -13,17 +13,19 @@ final class Intake: Sendable {
     let counters: Counters
     let ring: BoundedRing
     let retryHint: RetryHint
+    private let committed: CommittedExports
     private let messageSizeBytesMax: Int
     private let decodeLimits: DecodeLimits
 
     init(
         budget: MemoryBudget, counters: Counters, ring: BoundedRing, retryHint: RetryHint,
-        messageSizeBytesMax: Int, decodeLimits: DecodeLimits
+        committed: CommittedExports, messageSizeBytesMax: Int, decodeLimits: DecodeLimits
     ) {
         self.budget = budget
         self.counters = counters
         self.ring = ring
         self.retryHint = retryHint
+        self.committed = committed
         self.messageSizeBytesMax = messageSizeBytesMax
         self.decodeLimits = decodeLimits
     }
@@ -59,7 +61,8 @@ final class Intake: Sendable {
         try decode(message, inflatedSizeBytesMax: messageSizeBytesMax, digest: &digest)
     }
 
-    /// Puts an export into the ring; the ticket hears of it when that fails.
+    /// Puts an export into the ring; the ticket hears of it when that fails, and of success when
+    /// the export is known to be committed.
     func push(
         _ decoded: consuming Decoded, deadlineNs: UInt64, ticket: consuming AckTicket,
         cancellation: Cancellation
@@ -67,6 +70,11 @@ final class Intake: Sendable {
         let signal = decoded.export.signal
         let itemCount = decoded.export.itemCount
         let fingerprint = decoded.fingerprint
+        if committed.contains(fingerprint, nowNs: Clock.monotonicNs) {
+            counters.add(.exportsDeduplicated)
+            counters.add(signal.deduplicatedCounter, itemCount)
+            return ticket.settle(.accepted)
+        }
         let pending = PendingExport(
             export: decoded.export, fingerprint: fingerprint, ticket: ticket,
             cancellation: cancellation, deadlineNs: deadlineNs, arrivalUnixNs: Clock.unixNs)

@@ -67,6 +67,7 @@ struct Transaction: ~Copyable {
     /// restored, so ids learned before may not exist there.
     mutating func adopt(_ connection: inout PGConnection) throws(DatabaseError) {
         builder.forgetDimensions()
+        shared.committed.removeAll()
         try shared.promotion.refresh(on: &connection, deadlineNs: deadlineNs)
         isPromotionStale = false
         builder.operationCountInDatabase = try connection.countOperations(
@@ -89,6 +90,7 @@ struct Transaction: ~Copyable {
         guard copies.seal() else { throw overBudget(batch) }
         let fingerprints = (0..<exportCount).map { batch.withExport($0) { $0.fingerprint } }
         try commit(noting: fingerprints, on: &connection)
+        shared.committed.insert(fingerprints, nowNs: Clock.monotonicNs)
         shared.sightings.note(builder)
         countAttributes()
         return exportCount

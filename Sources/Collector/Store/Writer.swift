@@ -42,8 +42,7 @@ final class Writer: Sendable {
     private func expire(_ batch: inout ExportBatch) {
         let nowNs = Clock.monotonicNs
         batch.settleSome { pending in
-            let isWanted = pending.deadlineNs > nowNs && !pending.cancellation.isCancelled
-            guard !isWanted else { return nil }
+            guard !pending.isWanted(nowNs: nowNs) else { return nil }
             shared.counters.add(
                 pending.export.signal.refusedCounter, pending.export.itemCount)
             return .expired

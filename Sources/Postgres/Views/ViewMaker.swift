@@ -11,8 +11,6 @@ package struct ViewMaker: Sendable {
     /// How long to wait for locks. A view that somebody has in an open transaction cannot be
     /// replaced; whoever queues behind us waits as long, hence short, and retried.
     static let lockTimeoutMs = 200
-    /// See `PartitionMaker.advisoryLockObject`.
-    static let advisoryLockObject: Int32 = 10
 
     /// Makes the views current and returns the names of what was made, changed or removed.
     ///
@@ -134,8 +132,7 @@ extension ViewMaker {
             try connection.execute(
                 """
                 SET LOCAL lock_timeout = \(lockTimeoutMs);
-                SELECT pg_advisory_xact_lock(\(PartitionMaker.advisoryLockClass),
-                    \(advisoryLockObject))
+                SELECT pg_advisory_xact_lock\(AdvisoryLock.views.key)
                 """, deadlineNs: deadlineNs)
             let promoted = try PromotedAttribute.load(on: &connection, deadlineNs: deadlineNs)
             let wanted = ViewCatalogue.definitions(promoted: promoted)
