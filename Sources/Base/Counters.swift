@@ -36,6 +36,13 @@ package enum Counter: Int, CaseIterable, Sendable {
     case batchesCommitted
     case batchesRetried
     case databaseConnects
+    /// Look-ups of dimension ids in the caches of writers.
+    case dimensionHits
+    case dimensionMisses
+    /// Ids that a cache threw away for want of room.
+    case dimensionEvictions
+    /// Calls of grpc.health.v1.Health, which are not among the requests.
+    case healthCalls
 }
 
 /// One set of counters, shared by all threads.

@@ -17,6 +17,7 @@ final class Pipeline {
     let retryHint: RetryHint
     /// Where OTLP/gRPC is served, with the real port.
     let endpoint: Endpoint?
+    let observer: Observer
     private let stop: StopSignal
     private let ring: BoundedRing
     private let largeDecoder: LargeDecoder
@@ -24,6 +25,8 @@ final class Pipeline {
     private let writers: [Writer]
     private let janitor: Janitor
     private let promotionUpdater: PromotionUpdater
+    private let life: PipelineLife
+    private var observerThread: WorkerThread?
     private var writerThreads: [WorkerThread] = []
     private var loopThreads: [WorkerThread] = []
     private var janitorThreads: [WorkerThread] = []
@@ -59,10 +62,11 @@ final class Pipeline {
             pastNs: UInt64(configuration.partitions.acceptPastNs),
             futureNs: UInt64(configuration.partitions.acceptFutureNs))
         let sightings = SightingNotes()
+        let commits = CommitMarks()
         let writerShared = WriterShared(
             ring: ring, budget: budget, counters: counters, retryHint: retryHint, stop: stop,
             logger: logger, database: database, partitions: partitions, accepted: accepted,
-            promotion: promotion, sightings: sightings, committed: committed,
+            promotion: promotion, sightings: sightings, committed: committed, commits: commits,
             settings: WriterSettings(configuration))
         writers = (0..<configuration.database.writerCount).map {
             Writer(name: "writer-\($0)", shared: writerShared)
@@ -70,13 +74,25 @@ final class Pipeline {
         janitor = Janitor(
             settings: JanitorSettings(configuration), database: database, partitions: partitions,
             accepted: accepted, sightings: sightings, stop: stop, logger: logger)
+        let health = HealthStatus()
         let shared = IngestShared(
             intake: intake, largeDecoder: largeDecoder, budget: budget, counters: counters,
-            retryHint: retryHint, http2: HTTP2Settings(configuration),
+            retryHint: retryHint, health: health, http2: HTTP2Settings(configuration),
             grpc: GRPCSettings(configuration),
             connectionCountMax: configuration.limits.connectionCountMax,
             connectionCount: ConnectionCount())
         (loops, endpoint) = try Pipeline.makeLoops(configuration, shared: shared)
+        life = PipelineLife(
+            loops: loops.map(\.control), writers: writers.map(\.progress), database: database)
+        observer = Observer(
+            ObservedParts(
+                counters: counters, ring: ring, budget: budget,
+                connectionCount: shared.connectionCount,
+                connectionCountMax: shared.connectionCountMax, commits: commits,
+                ackLatencies: loops.map(\.ackLatency), writers: writers.map(\.progress),
+                life: life),
+            database: database, partitionsAheadNs: configuration.partitions.aheadNs,
+            health: health, stop: stop, logger: logger)
     }
 
     private static func makeLoops(
@@ -121,6 +137,8 @@ final class Pipeline {
         janitorThreads = JanitorLane.allCases.map { lane in
             WorkerThread(name: lane.rawValue) { janitor.run(lane) }
         }
+        let observer = self.observer
+        observerThread = WorkerThread(name: "observer") { observer.run() }
         for (index, loop) in loops.enumerated() {
             let box = LoopBox(loop)
             loopThreads.append(
@@ -133,6 +151,7 @@ final class Pipeline {
     /// Serves what is in flight and takes nothing new, until all connections are gone or `isOver`
     /// says to stop waiting; returns whether they are gone.
     func drain(isOver: () -> Bool) -> Bool {
+        observer.beginsDraining()
         advanceLoops(to: .draining)
         while !loops.allSatisfy(\.control.isEmpty) {
             if isOver() { return false }
@@ -155,6 +174,7 @@ final class Pipeline {
         for thread in writerThreads { thread.join() }
         for thread in janitorThreads { thread.join() }
         promotionUpdater.closeAndJoin()
+        observerThread?.join()
         // Only now, so that the last outcomes still reach their clients.
         advanceLoops(to: .stopping)
         for thread in loopThreads { thread.join() }
@@ -168,19 +188,7 @@ final class Pipeline {
     }
 
     /// True while every loop turns and every writer that has work makes progress.
-    func isAlive(nowNs: UInt64, writerStallNsMax: UInt64) -> Bool {
-        let areLoopsAlive = loops.allSatisfy { loop in
-            let lastTickNs = loop.control.lastTickNs
-            return lastTickNs == 0 || nowNs < lastTickNs + Pipeline.loopStallNsMax
-        }
-        let areWritersAlive = writers.allSatisfy { writer in
-            guard let lastStepNs = writer.progress.lastStepNs else { return true }
-            return nowNs < lastStepNs + writerStallNsMax
-        }
-        return areLoopsAlive && areWritersAlive
-    }
-
-    private static let loopStallNsMax: UInt64 = 10_000_000_000
+    func isAlive(nowNs: UInt64) -> Bool { life.isAlive(nowNs: nowNs) }
 }
 
 /// Hands a loop to the one thread that will run it.

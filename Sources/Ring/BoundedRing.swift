@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Base
 internal import Decode
+internal import Synchronization
 
 /// The queue between the loops that decode and the writers that store: bounded, many to many.
 ///
@@ -17,6 +18,9 @@ package final class BoundedRing: @unchecked Sendable {
     private var count = 0
     private var itemCount = 0
     private var isClosed = false
+    // Copies of the counts, for those who only want to know.
+    private let shownCount = Atomic<Int>(0)
+    private let shownItemCount = Atomic<Int>(0)
 
     package init(slotCountMax: Int) {
         precondition(slotCountMax > 0)
@@ -31,9 +35,14 @@ package final class BoundedRing: @unchecked Sendable {
         unsafe slots.deallocate()
     }
 
-    /// Exports and items that wait now.
+    /// Exports and items that wait now. Takes no lock; the two may be a moment apart.
     package var depth: (exportCount: Int, itemCount: Int) {
-        monitor.withLock { (count, itemCount) }
+        (shownCount.load(ordering: .relaxed), shownItemCount.load(ordering: .relaxed))
+    }
+
+    private func showDepth() {
+        shownCount.store(count, ordering: .relaxed)
+        shownItemCount.store(itemCount, ordering: .relaxed)
     }
 
     /// Moves `pending` in, or hands it back when the ring is full or closed. O(1).
@@ -44,6 +53,7 @@ package final class BoundedRing: @unchecked Sendable {
         itemCount += pending.export.itemCount
         unsafe (slots + (headIndex + count) % slotCountMax).initialize(to: pending)
         count += 1
+        showDepth()
         monitor.signal()
         return nil
     }
@@ -69,6 +79,7 @@ package final class BoundedRing: @unchecked Sendable {
             count -= 1
             itemCount -= nextItemCount
         }
+        showDepth()
         return true
     }
 

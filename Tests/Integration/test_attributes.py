@@ -4,6 +4,8 @@
 import json
 import signal
 
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 import pytest
 
 from conftest import Database, Export, Server, environment
@@ -246,6 +248,34 @@ def test_a_value_of_another_type_stays_in_attributes_after_the_reload(verbs, ser
                             ).fetchone() == (SPAN_COUNT * 3 // 4, SPAN_COUNT // 4, 0, 0)
     assert verbs.db.execute("SELECT count(*) FROM otel_logs_fact WHERE attributes ? 'app.user'").fetchone() == (0,)
     assert "app.load" not in str(verbs.db.execute("SELECT * FROM v_otel_spans_enriched").fetchall())
+    assert server.daemon.stop() == OK
+
+
+def test_a_drop_holds_from_the_reload_on(verbs, server):
+    """Of a promoted attribute, one without a column, and one of resources; events and links have no scope of theirs."""
+    resource = Resource(attributes=attributes(service__name="shop", host__name="secret host"))
+
+    def send_one(number):
+        event = Span.Event(time_unix_nano=otlp.BASE_NS, name="event", attributes=attributes(app__secret="in an event"))
+        span = otlp.span(span_id=otlp.span_id(number), events=[event], attributes=attributes(
+            app__secret=f"secret {number}", http__route="/secret", kept=number))
+        with server.channel() as channel:
+            assert Export(channel)(otlp.request("traces", [span], resource)).SerializeToString() == b""
+
+    def shown(number):
+        return verbs.db.execute("SELECT attributes || (resource_attributes - 'service.name'), events::text LIKE "
+                                "'%%secret%%' FROM v_otel_spans_enriched WHERE span_id = %s", [number]).fetchone()
+
+    send_one(1)
+    assert shown(1) == ({"app.secret": "secret 1", "http.route": "/secret", "kept": 1, "host.name": "secret host"}, True)
+    verbs.path.write_text("drop: {spans: [app.secret, http.route], resource: [host.name]}\n")
+    reload(server)
+    send_one(2)
+    assert shown(2) == ({"kept": 2}, False)
+    verbs.path.write_text("")
+    reload(server)
+    send_one(3)
+    assert shown(3) == ({"app.secret": "secret 3", "http.route": "/secret", "kept": 3, "host.name": "secret host"}, True)
     assert server.daemon.stop() == OK
 
 

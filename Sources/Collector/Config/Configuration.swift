@@ -41,7 +41,7 @@ package struct Configuration: Sendable, Equatable {
         package internal(set) var grpc: Endpoint?
         /// `listen.http`. OTLP/HTTP; checked, not served by this version.
         package internal(set) var http: Endpoint?
-        /// `listen.api`. Query API; checked, not served by this version.
+        /// `listen.api`. Metrics, health and status over HTTP.
         package internal(set) var api: Endpoint?
     }
 
@@ -167,9 +167,6 @@ extension Configuration {
         var notes: [String] = []
         if let http = listen.http {
             notes.append("listen.http is \(http), but this version does not serve OTLP/HTTP")
-        }
-        if let api = listen.api {
-            notes.append("listen.api is \(api), but this version does not serve the query API")
         }
         if listen.grpc == nil {
             notes.append("listen.grpc is empty, so nothing is received")

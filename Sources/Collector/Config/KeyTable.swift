@@ -40,8 +40,8 @@ extension ConfigurationKey {
             "listen.http", \.listen.http, .endpoint, default: "",
             help: "Where OTLP over HTTP is received; not served by this version"),
         ConfigurationKey(
-            "listen.api", \.listen.api, .endpoint, default: "",
-            help: "Where the query API is served; not served by this version"),
+            "listen.api", \.listen.api, .endpoint, default: "127.0.0.1:8080",
+            help: "Where metrics, health and status are served over HTTP"),
     ]
 
     private static let limits = [

@@ -68,6 +68,14 @@ final class IngestConnection: ConnectionHandler, ExportSink {
         }
     }
 
+    /// Says goodbye to those who watch the daemon's health, then to all.
+    func beginDrain(nowNs: UInt64) {
+        server.endWatches()
+        // nghttp2 would let GOAWAY go first.
+        if let connection { pump(into: connection) }
+        server.beginDrain(nowNs: nowNs)
+    }
+
     // MARK: ExportSink
 
     func received(

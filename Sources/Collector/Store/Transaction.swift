@@ -12,6 +12,9 @@ internal import Rows
 /// Thread: the writer's.
 struct Transaction: ~Copyable {
     private let shared: WriterShared
+    private let progress: WriterProgress
+    /// What was shown of the look-ups of `builder` before.
+    private var shownLookUps = (count: 0, missCount: 0, evictedCount: 0)
     private var builder: RowBuilder
     private var copies: CopyBatch
     /// The rules by which attributes are sorted, as `CurrentPromotion.generation`.
@@ -38,8 +41,9 @@ struct Transaction: ~Copyable {
         case duplicates(Set<Fingerprint>)
     }
 
-    init(shared: WriterShared) {
+    init(shared: WriterShared, progress: WriterProgress) {
         self.shared = shared
+        self.progress = progress
         builder = RowBuilder(limits: shared.settings.rowLimits, budget: shared.budget)
         copies = CopyBatch(interval: shared.settings.interval, budget: shared.budget)
     }
@@ -90,9 +94,12 @@ struct Transaction: ~Copyable {
         guard copies.seal() else { throw overBudget(batch) }
         let fingerprints = (0..<exportCount).map { batch.withExport($0) { $0.fingerprint } }
         try commit(noting: fingerprints, on: &connection)
-        shared.committed.insert(fingerprints, nowNs: Clock.monotonicNs)
+        if ledgerWindow != nil {
+            shared.committed.insert(fingerprints, nowNs: Clock.monotonicNs)
+        }
         shared.sightings.note(builder)
         countAttributes()
+        countLookUps()
         return exportCount
     }
 
@@ -118,6 +125,18 @@ struct Transaction: ~Copyable {
         let droppedCount = counts.dropped + builder.droppedAttributeCount
         if droppedCount > 0 { shared.counters.add(.attributesDropped, droppedCount) }
         if counts.otherType > 0 { shared.counters.add(.attributesOfOtherType, counts.otherType) }
+    }
+
+    /// Once per transaction, so that look-ups themselves cost no more for being counted.
+    private mutating func countLookUps() {
+        let counters = shared.counters
+        let missCount = builder.missCount - shownLookUps.missCount
+        let hitCount = builder.lookUpCount - shownLookUps.count - missCount
+        counters.add(.dimensionHits, hitCount)
+        counters.add(.dimensionMisses, missCount)
+        counters.add(.dimensionEvictions, builder.evictedCount - shownLookUps.evictedCount)
+        shownLookUps = (builder.lookUpCount, builder.missCount, builder.evictedCount)
+        progress.dimensionEntryCount = builder.cachedCount
     }
 
     // MARK: Dimensions
@@ -256,9 +275,11 @@ struct Transaction: ~Copyable {
                 try makePartitions(on: &connection)
                 let sources = self.sources
                 guard !sources.isEmpty else { return }
+                let startNs = Clock.monotonicNs
                 known = try connection.commit(
                     copies: sources, noting: fingerprints, in: ledgerWindow,
                     deadlineNs: deadlineNs)
+                if known.isEmpty { progress.commitLatency.record(Clock.monotonicNs - startNs) }
             } catch {
                 guard try setAside(error) else { throw .database(error) }
                 continue

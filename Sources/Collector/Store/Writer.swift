@@ -22,7 +22,7 @@ final class Writer: Sendable {
 
     /// Works until the ring is closed and empty.
     func run() {
-        var state = WriterState(shared: shared)
+        var state = WriterState(shared: shared, progress: progress)
         var batch = ExportBatch(exportCountMax: WriterSettings.exportCountMax)
         while shared.ring.take(into: &batch, itemCountMax: shared.settings.itemCountMax) {
             progress.step()
@@ -75,6 +75,7 @@ final class Writer: Sendable {
         _ batch: inout ExportBatch, exportCount: Int, with state: borrowing WriterState
     ) {
         shared.counters.add(.batchesCommitted)
+        shared.commits.committed(nowNs: Clock.monotonicNs)
         let counters = shared.counters
         batch.settleFirst(exportCount) { index, pending in
             let result = state.transaction.result(at: index)
@@ -90,6 +91,7 @@ final class Writer: Sendable {
         _ backoff: inout Backoff
     ) {
         shared.counters.add(.batchesRetried)
+        shared.commits.failed(error, nowNs: Clock.monotonicNs)
         state.noteFailure(error, writer: name)
         #if DEBUG
         if isDropped(error) { return batch.settleFirst(batch.count) { _, _ in .accepted } }
@@ -173,9 +175,9 @@ struct WriterState: ~Copyable {
     private let shared: WriterShared
     private var isFailing = false
 
-    init(shared: WriterShared) {
+    init(shared: WriterShared, progress: WriterProgress) {
         self.shared = shared
-        transaction = Transaction(shared: shared)
+        transaction = Transaction(shared: shared, progress: progress)
     }
 
     /// Stores the first exports of `batch`, connecting first where there is no usable connection.

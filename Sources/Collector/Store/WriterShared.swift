@@ -21,6 +21,7 @@ struct WriterShared: Sendable {
     let promotion: CurrentPromotion
     let sightings: SightingNotes
     let committed: CommittedExports
+    let commits: CommitMarks
     let settings: WriterSettings
 }
 
@@ -42,9 +43,18 @@ struct WriterSettings: Sendable {
     static let exportCountMax = 1_024
 }
 
-/// A writer's sign of life.
+/// A writer's sign of life, and what it shows of its work.
 final class WriterProgress: Sendable {
+    /// From BEGIN to the answer to COMMIT. Recorded by the writer.
+    let commitLatency = Histogram()
     private let busySinceNs = Atomic<UInt64>(0)
+    private let dimensionEntries = Atomic<Int>(0)
+
+    /// Dimension ids that the writer has cached.
+    var dimensionEntryCount: Int {
+        get { dimensionEntries.load(ordering: .relaxed) }
+        set { dimensionEntries.store(newValue, ordering: .relaxed) }
+    }
 
     /// Monotonic time of the last step while there is work; nil when the writer waits for work.
     var lastStepNs: UInt64? {
