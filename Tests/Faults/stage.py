@@ -38,6 +38,7 @@ class Scenario:
     habits: Habits = field(default_factory=Habits)
     daemon_count: int = 1
     prepare: callable = None
+    check: callable = None
     has_proxy: bool = False
 
 
@@ -59,6 +60,7 @@ class Result:
             "scenario": self.scenario, "seed": self.seed, "seconds": round(self.seconds, 1),
             "sent": self.balance.sent_count, "acknowledged": self.balance.acknowledged_count,
             "rejected": self.balance.rejected_count, "sent_again": self.balance.again_count,
+            "attempts_per_request": round(sum(self.tally.attempts.values()) / max(1, self.tally.settled_count), 2),
             "stored": self.balance.stored_count, "faults": self.faults, "lost": self.balance.lost_count,
             "doubled": self.balance.doubled_count,
             "violations": {kind: count for kind, (count, _) in self.violations.items()},
@@ -100,6 +102,8 @@ class Stage:
             self.load.finish()
             for index in range(len(self.daemons)):
                 self.stop_daemon(index)
+            if self.scenario.check:
+                self.scenario.check(self)
             return self.result()
 
     def set_up(self):

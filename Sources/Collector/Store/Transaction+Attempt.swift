@@ -92,7 +92,10 @@ extension Transaction {
                 !refused.isSearchNeeded
             else { return false }
             refused.isSearchNeeded = true
-            refuse(table, number: number, in: 0..<copies[table].rowCount, error)
+            // The server writes rows in bundles: what it says then may count past the last one.
+            if number <= copies[table].rowCount {
+                refuse(table, number: number, in: 0..<copies[table].rowCount, error)
+            }
             return true
         case .rejectedContent:
             guard !refused.isSearchNeeded, copies.rowCount > 0 else { return false }

@@ -109,9 +109,9 @@ final class Writer: Sendable {
         if isDropped(error) { return batch.settleFirst(batch.count) { _, _ in .accepted } }
         #endif
         switch error.disposition {
-        case .rejectedContent:
-            // Not a row, or it would have been found: a dimension. One export at a time finds the
-            // guilty one.
+        case .rejectedContent, .rejectedRow:
+            // None of our rows, or it would have been found: a dimension. One export at a time finds
+            // the guilty one.
             if state.transaction.exportCountMax > 1 {
                 state.transaction.exportCountMax = 1
             } else {

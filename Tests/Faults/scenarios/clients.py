@@ -8,6 +8,8 @@ from stage import Scenario
 GIVEN_UP = {Code.CANCELLED, Code.DEADLINE_EXCEEDED}
 MIB = 1 << 20
 BUDGET_BYTES = 8 * MIB
+# What a daemon may take beside its budget.
+OVERHEAD_BYTES = 64 * MIB
 
 
 def fickle(stage):
@@ -36,6 +38,10 @@ def overload(stage):
     stage.fault("requests told to come back", told_count)
 
 
+def memory_is_bounded(stage):
+    assert stage.resident_peak_bytes <= BUDGET_BYTES + OVERHEAD_BYTES, f"{stage.resident_peak_bytes / MIB:.0f} MiB"
+
+
 def slow_facts(stage):
     """Every COPY into a fact table takes 20 ms more."""
     with stage.connect() as connection:
@@ -61,8 +67,8 @@ SCENARIOS = [
         what="rows at random places that a constraint of the database refuses",
         breaks={"drop-refused-row": "miscounted"}),
     Scenario(
-        name="overload", play=overload, rounds=3, prepare=slow_facts,
-        habits=Habits(client_count=40, items_max=10, padding="x" * 2_000, rate=20_000.0, timeout_seconds=30.0),
+        name="overload", play=overload, rounds=3, prepare=slow_facts, check=memory_is_bounded,
+        habits=Habits(client_count=100, items_max=10, padding="x" * 2_000, rate=20_000.0, timeout_seconds=30.0),
         settings={"memory.budget_bytes": f"{BUDGET_BYTES}B", "limits.request_bytes_max": "1MiB",
                   "limits.unpacked_bytes_max": "2MiB", "batch.bytes_max": "256KiB", "batch.rows_max": "20",
                   "ring.exports_max": "16", "database.writers": "1"},

@@ -29,6 +29,20 @@ MISCOUNTED = """
     HAVING (bool_or(is_poison) OR max(rejected_count) > 0) AND count(*) - count(found.number) <> max(rejected_count)"""
 
 
+# Requests of which more was rejected than there was to refuse.
+WITHOUT_CAUSE = """
+    SELECT first FROM sent GROUP BY first HAVING max(rejected_count) > count(*) FILTER (WHERE is_poison)"""
+# Where dead letters are kept: what was refused is in them, once.
+DEAD_LETTER_CHECKS = {
+    "refused and not kept": """
+        SELECT number FROM sent WHERE outcome IN ('acknowledged', 'partial') AND is_poison
+            AND NOT EXISTS (SELECT FROM dead WHERE dead.number = sent.number AND dead.signal = sent.signal)""",
+    "kept twice": "SELECT number FROM dead GROUP BY number HAVING count(*) > 1",
+    "stored and kept": "SELECT number FROM dead JOIN stored USING (number)",
+}
+LEDGER_PARTS = ("committed", "dead_lettered", "deduplicated", "refused")
+
+
 @dataclass
 class Balance:
     """The outcome of a comparison: counts, and per kind of violation how many and which, for example."""
@@ -78,8 +92,40 @@ def check(connection, journal_path, more_tables=()):
     for kind, query in CHECKS.items():
         balance.note(kind, [number for number, in connection.execute(query)])
     balance.note("miscounted", [first for first, in connection.execute(MISCOUNTED)])
+    balance.note("rejected without cause", [first for first, in connection.execute(WITHOUT_CAUSE)])
+    check_dead_letters(connection, balance)
+    check_loss_ledger(connection, balance)
     connection.execute("DROP TABLE sent, stored")
     return balance
+
+
+def columns(connection, table):
+    """The names of its columns; none where there is no such table."""
+    return {name for name, in connection.execute(
+        "SELECT column_name FROM information_schema.columns WHERE table_name = %s", [table])}
+
+
+def check_dead_letters(connection, balance):
+    if not {"signal", "request"} <= columns(connection, "otel_dead_letters"):
+        return
+    connection.execute("CREATE TEMPORARY TABLE dead (signal text, number bigint)")
+    letters = connection.execute("SELECT signal, request FROM otel_dead_letters").fetchall()
+    with connection.cursor().copy("COPY dead FROM STDIN") as copy:
+        for signal, request in letters:
+            for number in numbering.numbers_in(signal, request):
+                copy.write_row((signal, number))
+    for kind, query in DEAD_LETTER_CHECKS.items():
+        balance.note(kind, [number for number, in connection.execute(query)])
+    connection.execute("DROP TABLE dead")
+
+
+def check_loss_ledger(connection, balance):
+    """Whatever came in is accounted for, minute by minute."""
+    if not {"received", *LEDGER_PARTS} <= columns(connection, "otel_loss_ledger"):
+        return
+    differences = connection.execute(
+        f"SELECT received - ({' + '.join(LEDGER_PARTS)}) FROM otel_loss_ledger").fetchall()
+    balance.note("not accounted for", [difference for difference, in differences if difference])
 
 
 def load(connection, entries, more_tables):

@@ -65,6 +65,19 @@ def refuse_poison(connection):
         connection.execute(f"ALTER TABLE {table} ADD CONSTRAINT no_poison CHECK ({NUMBERS[signal]} < {POISON})")
 
 
+def numbers_in(signal, wire):
+    """The numbers of the items of an Export request."""
+    request = otlp.REQUESTS[signal].FromString(wire)
+    envelopes, scopes, level = otlp.SCOPE_LEVELS[signal]
+    items = [item for envelope in getattr(request, envelopes) for scope in getattr(envelope, scopes)
+             for item in getattr(scope, level)]
+    if signal == "traces":
+        return [struct.unpack(">Q", span.span_id)[0] for span in items]
+    if signal == "logs":
+        return [int(record.body.string_value) for record in items]
+    return [point.as_int for metric in items for point in metric.gauge.data_points]
+
+
 def stored_query(more_tables=()):
     """SQL: (signal, number) of every stored item. `more_tables`: (signal, table) of further fact tables."""
     tables = [*TABLES.items(), *more_tables]
