@@ -107,6 +107,7 @@ package final class BoundedRing: @unchecked Sendable {
             }
         }
         count = keptCount
+        showDepth()
     }
 
     /// Takes nothing more in; what is inside can still be taken. Wakes all consumers.
