@@ -67,7 +67,7 @@ let package = Package(
         .executableTarget(
             name: "starling",
             dependencies: [
-                "Base", "Socket", "Collector", "CLinux",
+                "Base", "Socket", "Postgres", "Collector", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -23,6 +23,8 @@ final class Pipeline {
     private let loops: [IngestLoop]
     private let writers: [Writer]
     private let janitor: Janitor
+    private let losses: LossNotes
+    private let database: DatabaseSettings
     private let promotionUpdater: PromotionUpdater
     private var writerThreads: [WorkerThread] = []
     private var loopThreads: [WorkerThread] = []
@@ -41,8 +43,10 @@ final class Pipeline {
         let budget = MemoryBudget(limitBytes: configuration.memory.budgetBytes)
         ring = BoundedRing(slotCountMax: configuration.ring.exportCountMax)
         retryHint = RetryHint(ring: ring, counters: counters)
+        losses = LossNotes(tenantAttribute: configuration.retention.tenantAttribute)
+        self.database = database
         let intake = Intake(
-            budget: budget, counters: counters, ring: ring, retryHint: retryHint,
+            budget: budget, counters: counters, ring: ring, retryHint: retryHint, losses: losses,
             messageSizeBytesMax: configuration.limits.requestSizeBytesMax,
             decodeLimits: DecodeLimits(
                 unpackedSizeBytesMax: configuration.limits.unpackedSizeBytesMax))
@@ -57,14 +61,14 @@ final class Pipeline {
         let writerShared = WriterShared(
             ring: ring, budget: budget, counters: counters, retryHint: retryHint, stop: stop,
             logger: logger, database: database, partitions: partitions, accepted: accepted,
-            promotion: promotion, sightings: sightings,
+            promotion: promotion, sightings: sightings, losses: losses,
             settings: WriterSettings(configuration))
         writers = (0..<configuration.database.writerCount).map {
             Writer(name: "writer-\($0)", shared: writerShared)
         }
         janitor = Janitor(
             settings: JanitorSettings(configuration), database: database, partitions: partitions,
-            accepted: accepted, sightings: sightings, stop: stop, logger: logger)
+            accepted: accepted, sightings: sightings, losses: losses, stop: stop, logger: logger)
         let shared = IngestShared(
             intake: intake, largeDecoder: largeDecoder, budget: budget, counters: counters,
             retryHint: retryHint, http2: HTTP2Settings(configuration),
@@ -135,10 +139,28 @@ final class Pipeline {
         for thread in writerThreads { thread.join() }
         for thread in janitorThreads { thread.join() }
         promotionUpdater.closeAndJoin()
+        flushLosses()
         // Only now, so that the last outcomes still reach their clients.
         advanceLoops(to: .stopping)
         for thread in loopThreads { thread.join() }
     }
+
+    /// Writes what the loss ledger lacks, if the database is there.
+    private func flushLosses() {
+        var settings = database
+        settings.connectTimeoutMs = min(settings.connectTimeoutMs, Pipeline.lastWordsMs)
+        settings.statementTimeoutMs = min(settings.statementTimeoutMs, Pipeline.lastWordsMs)
+        do throws(DatabaseError) {
+            guard !losses.isEmpty else { return }
+            var connection = try PGConnection.connect(settings, stop: StopSignal())
+            try losses.flush(on: &connection, deadlineNs: settings.statementDeadlineNs)
+        } catch {
+            logger.warning(
+                "the loss ledger lacks what was refused last", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private static let lastWordsMs = 2_000
 
     private func advanceLoops(to stage: IngestLoopControl.Stage) {
         for loop in loops {
@@ -170,7 +192,7 @@ private final class LoopBox: @unchecked Sendable {
 }
 
 extension WriterSettings {
-    fileprivate init(_ configuration: Configuration) {
+    init(_ configuration: Configuration) {
         self.init(
             interval: configuration.partitions.interval,
             itemCountMax: configuration.batch.rowCountMax,

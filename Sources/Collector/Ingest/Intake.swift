@@ -13,17 +13,19 @@ final class Intake: Sendable {
     let counters: Counters
     let ring: BoundedRing
     let retryHint: RetryHint
+    let losses: LossNotes
     private let messageSizeBytesMax: Int
     private let decodeLimits: DecodeLimits
 
     init(
         budget: MemoryBudget, counters: Counters, ring: BoundedRing, retryHint: RetryHint,
-        messageSizeBytesMax: Int, decodeLimits: DecodeLimits
+        losses: LossNotes, messageSizeBytesMax: Int, decodeLimits: DecodeLimits
     ) {
         self.budget = budget
         self.counters = counters
         self.ring = ring
         self.retryHint = retryHint
+        self.losses = losses
         self.messageSizeBytesMax = messageSizeBytesMax
         self.decodeLimits = decodeLimits
     }
@@ -72,6 +74,7 @@ final class Intake: Sendable {
             cancellation: cancellation, deadlineNs: deadlineNs, arrivalUnixNs: Clock.unixNs)
         if let refused = ring.tryPush(pending) {
             counters.add(signal.refusedCounter, itemCount)
+            losses.refused(refused)
             refused.settle(
                 .retry(afterMs: retryHint.delayMs, message: "the queue to the database is full"))
         }

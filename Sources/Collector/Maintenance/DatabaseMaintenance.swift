@@ -8,8 +8,8 @@ internal import Postgres
 /// Thread: any. Blocks on the database. Errors: `databaseUnreachable`, `schemaNotCurrent`,
 /// `failed`.
 package struct DatabaseMaintenance {
-    private let configuration: Configuration
-    private let settings: DatabaseSettings
+    let configuration: Configuration
+    let settings: DatabaseSettings
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration
@@ -167,7 +167,7 @@ package struct DatabaseMaintenance {
 
     // MARK: Connection
 
-    private func withConnection<Value>(
+    func withConnection<Value>(
         _ body: (inout PGConnection) throws(DatabaseError) -> Value
     ) throws(DaemonError) -> Value {
         var connection = try connect()
@@ -178,7 +178,7 @@ package struct DatabaseMaintenance {
         }
     }
 
-    private func connect() throws(DaemonError) -> PGConnection {
+    func connect() throws(DaemonError) -> PGConnection {
         var connection: PGConnection
         do throws(DatabaseError) {
             connection = try PGConnection.connect(settings, stop: StopSignal())
@@ -200,5 +200,5 @@ package struct DatabaseMaintenance {
         return connection
     }
 
-    private var stepDeadlineNs: UInt64 { settings.statementDeadlineNs }
+    var stepDeadlineNs: UInt64 { settings.statementDeadlineNs }
 }
