@@ -82,7 +82,7 @@ let package = Package(
         .executableTarget(
             name: "starling",
             dependencies: [
-                "Base", "Socket", "Collector", "Web", "CLinux",
+                "Base", "Socket", "Postgres", "Collector", "Web", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -24,6 +24,8 @@ final class Pipeline {
     private let loops: [IngestLoop]
     private let writers: [Writer]
     private let janitor: Janitor
+    private let losses: LossNotes
+    private let database: DatabaseSettings
     private let promotionUpdater: PromotionUpdater
     private let life: PipelineLife
     private var observerThread: WorkerThread?
@@ -46,11 +48,13 @@ final class Pipeline {
         let budget = MemoryBudget(limitBytes: configuration.memory.budgetBytes)
         ring = BoundedRing(slotCountMax: configuration.ring.exportCountMax)
         retryHint = RetryHint(ring: ring, counters: counters)
+        losses = LossNotes(tenantAttribute: configuration.retention.tenantAttribute)
+        self.database = database
         let committed = CommittedExports(
             windowNs: UInt64(configuration.durability.dedupWindowNs))
         let intake = Intake(
             budget: budget, counters: counters, ring: ring, retryHint: retryHint,
-            committed: committed,
+            committed: committed, losses: losses,
             messageSizeBytesMax: configuration.limits.requestSizeBytesMax,
             decodeLimits: DecodeLimits(
                 unpackedSizeBytesMax: configuration.limits.unpackedSizeBytesMax))
@@ -67,13 +71,14 @@ final class Pipeline {
             ring: ring, budget: budget, counters: counters, retryHint: retryHint, stop: stop,
             logger: logger, database: database, partitions: partitions, accepted: accepted,
             promotion: promotion, sightings: sightings, committed: committed, commits: commits,
+            losses: losses,
             settings: WriterSettings(configuration))
         writers = (0..<configuration.database.writerCount).map {
             Writer(name: "writer-\($0)", shared: writerShared)
         }
         janitor = Janitor(
             settings: JanitorSettings(configuration), database: database, partitions: partitions,
-            accepted: accepted, sightings: sightings, stop: stop, logger: logger)
+            accepted: accepted, sightings: sightings, losses: losses, stop: stop, logger: logger)
         let health = HealthStatus()
         let shared = IngestShared(
             intake: intake, largeDecoder: largeDecoder, budget: budget, counters: counters,
@@ -121,6 +126,7 @@ final class Pipeline {
             isMore = unwanted.isFull
             unwanted.settleFirst(unwanted.count) { _, pending in
                 counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
+                losses.refused(pending)
                 return .expired
             }
         }
@@ -175,10 +181,28 @@ final class Pipeline {
         for thread in janitorThreads { thread.join() }
         promotionUpdater.closeAndJoin()
         observerThread?.join()
+        flushLosses()
         // Only now, so that the last outcomes still reach their clients.
         advanceLoops(to: .stopping)
         for thread in loopThreads { thread.join() }
     }
+
+    /// Writes what the loss ledger lacks, if the database is there.
+    private func flushLosses() {
+        var settings = database
+        settings.connectTimeoutMs = min(settings.connectTimeoutMs, Pipeline.lastWordsMs)
+        settings.statementTimeoutMs = min(settings.statementTimeoutMs, Pipeline.lastWordsMs)
+        do throws(DatabaseError) {
+            guard !losses.isEmpty else { return }
+            var connection = try PGConnection.connect(settings, stop: StopSignal())
+            try losses.flush(on: &connection, deadlineNs: settings.statementDeadlineNs)
+        } catch {
+            logger.warning(
+                "the loss ledger lacks what was refused last", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private static let lastWordsMs = 2_000
 
     private func advanceLoops(to stage: IngestLoopControl.Stage) {
         for loop in loops {
@@ -198,7 +222,7 @@ private final class LoopBox: @unchecked Sendable {
 }
 
 extension WriterSettings {
-    fileprivate init(_ configuration: Configuration) {
+    init(_ configuration: Configuration) {
         self.init(
             interval: configuration.partitions.interval,
             itemCountMax: configuration.batch.rowCountMax,

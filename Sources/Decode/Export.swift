@@ -53,6 +53,11 @@ package struct Export: ~Copyable, @unchecked Sendable {
     /// Bytes of the arena that protobuf-c took, padding between the pieces included.
     var usedSizeBytes: Int { arena.usedSizeBytes }
 
+    /// The request itself.
+    var rootMessage: UnsafePointer<ProtobufCMessage> {
+        unsafe root.assumingMemoryBound(to: ProtobufCMessage.self)
+    }
+
     /// Empty unless the signal is traces.
     package var resourceSpans: MessageList<ResourceSpansView> {
         guard signal == .traces else { return unsafe MessageList(nil, count: 0) }

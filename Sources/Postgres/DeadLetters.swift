@@ -68,12 +68,17 @@ extension PGConnection {
         try execute("RELEASE SAVEPOINT \(name)", deadlineNs: deadlineNs)
     }
 
-    /// Notes the fingerprints, when the ledger is kept. Returns those that are there already.
+    /// Notes the fingerprints, when the ledger is kept, and the losses. Returns the fingerprints
+    /// that are there already.
     package mutating func noteExports(
-        _ fingerprints: [Fingerprint], in window: LedgerWindow?, deadlineNs: UInt64
+        _ fingerprints: [Fingerprint], in window: LedgerWindow?,
+        adding losses: LossEntries = LossEntries(source: ""), deadlineNs: UInt64
     ) throws(DatabaseError) -> Set<Fingerprint> {
-        guard let window else { return [] }
-        return try note(fingerprints, in: window, deadlineNs: deadlineNs)
+        guard let window else {
+            try write(losses, deadlineNs: deadlineNs)
+            return []
+        }
+        return try note(fingerprints, in: window, adding: losses, deadlineNs: deadlineNs)
     }
 
     /// Rolls back, even when the deadline of the work has passed.

@@ -31,20 +31,18 @@ extension PGConnection {
     ///
     /// Returns those of `fingerprints` that an earlier transaction has committed; when there are
     /// any, nothing was written. Waits for transactions that write the same ones. `fingerprints`
-    /// are different from one another; nil for `window` keeps no ledger. Costs one round trip per
-    /// source and one for the ledger. Errors: as `commit(copies:)`.
+    /// are different from one another; nil for `window` keeps no ledger. `losses` are added to the
+    /// loss ledger with them. Costs one round trip per source and one for the ledgers. Errors: as
+    /// `commit(copies:)`.
     package mutating func commit(
         copies sources: [CopySource], noting fingerprints: [Fingerprint], in window: LedgerWindow?,
-        deadlineNs: UInt64
+        adding losses: LossEntries = LossEntries(source: ""), deadlineNs: UInt64
     ) throws(DatabaseError) -> Set<Fingerprint> {
-        guard let window else {
-            try commit(copies: sources, deadlineNs: deadlineNs)
-            return []
-        }
         precondition(!sources.isEmpty)
         begin()
         do throws(DatabaseError) {
-            let known = try note(fingerprints, in: window, deadlineNs: deadlineNs)
+            let known = try noteExports(
+                fingerprints, in: window, adding: losses, deadlineNs: deadlineNs)
             guard known.isEmpty else {
                 rollback(deadlineNs: Deadline.inMs(PGConnection.rollbackTimeoutMs))
                 return known
@@ -64,15 +62,15 @@ extension PGConnection {
     /// Inserts both rows of each fingerprint, in one order everywhere, so that two daemons that
     /// note the same exports wait for one another instead of locking each other out.
     mutating func note(
-        _ fingerprints: [Fingerprint], in window: LedgerWindow, deadlineNs: UInt64
+        _ fingerprints: [Fingerprint], in window: LedgerWindow, adding losses: LossEntries,
+        deadlineNs: UInt64
     ) throws(DatabaseError) -> Set<Fingerprint> {
         var array = ArrayParameter(.bytea)
         for fingerprint in fingerprints { array.append(fingerprint.bytes) }
         var parameters = QueryParameters()
         parameters.append(array)
         parameters.append(window.lengthSeconds)
-        let result = try query(
-            """
+        let insert = """
             INSERT INTO otel_export_ledger (slot, window_start, fingerprint)
             SELECT (number % \(LedgerWindow.slotCount))::smallint, number * $2, fingerprint
             FROM unnest($1) AS fingerprint
@@ -82,7 +80,16 @@ extension PGConnection {
             ORDER BY fingerprint, number
             ON CONFLICT DO NOTHING
             RETURNING fingerprint
-            """, parameters, deadlineNs: deadlineNs)
+            """
+        // One statement for both ledgers: one round trip.
+        let statement =
+            losses.isEmpty
+            ? insert
+            : """
+            WITH noted AS (\(insert)), counted AS (\(losses.statement(&parameters)))
+            SELECT fingerprint FROM noted
+            """
+        let result = try query(statement, parameters, deadlineNs: deadlineNs)
         var newCounts: [Fingerprint: Int] = [:]
         for row in 0..<result.rowCount {
             if let fingerprint = Fingerprint(result.bytes(row: row, column: 0)) {

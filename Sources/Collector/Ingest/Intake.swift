@@ -14,18 +14,21 @@ final class Intake: Sendable {
     let ring: BoundedRing
     let retryHint: RetryHint
     private let committed: CommittedExports
+    let losses: LossNotes
     private let messageSizeBytesMax: Int
     private let decodeLimits: DecodeLimits
 
     init(
         budget: MemoryBudget, counters: Counters, ring: BoundedRing, retryHint: RetryHint,
-        committed: CommittedExports, messageSizeBytesMax: Int, decodeLimits: DecodeLimits
+        committed: CommittedExports, losses: LossNotes, messageSizeBytesMax: Int,
+        decodeLimits: DecodeLimits
     ) {
         self.budget = budget
         self.counters = counters
         self.ring = ring
         self.retryHint = retryHint
         self.committed = committed
+        self.losses = losses
         self.messageSizeBytesMax = messageSizeBytesMax
         self.decodeLimits = decodeLimits
     }
@@ -70,16 +73,18 @@ final class Intake: Sendable {
         let signal = decoded.export.signal
         let itemCount = decoded.export.itemCount
         let fingerprint = decoded.fingerprint
-        if committed.contains(fingerprint, nowNs: Clock.monotonicNs) {
-            counters.add(.exportsDeduplicated)
-            counters.add(signal.deduplicatedCounter, itemCount)
-            return ticket.settle(.accepted)
-        }
         let pending = PendingExport(
             export: decoded.export, fingerprint: fingerprint, ticket: ticket,
             cancellation: cancellation, deadlineNs: deadlineNs, arrivalUnixNs: Clock.unixNs)
+        if committed.contains(fingerprint, nowNs: Clock.monotonicNs) {
+            counters.add(.exportsDeduplicated)
+            counters.add(signal.deduplicatedCounter, itemCount)
+            losses.deduplicated(pending)
+            return pending.settle(.accepted)
+        }
         if let refused = ring.tryPush(pending) {
             counters.add(signal.refusedCounter, itemCount)
+            losses.refused(refused)
             #if DEBUG
             if TestBreak.isOn(.ackWhenFull) { return refused.settle(.accepted) }
             #endif

@@ -19,12 +19,14 @@ extension Transaction {
         _ batch: borrowing ExportBatch, noting fingerprints: [Fingerprint],
         on connection: inout PGConnection
     ) throws(Stop) -> Set<Fingerprint> {
+        countLosses(batch)
+        lettersWrittenCount = 0
         do throws(DatabaseError) {
             try makePartitions(on: &connection)
-            if !hasDeadItems && !refused.isSearchNeeded {
+            if !hasDeadItems && !refused.isSearchNeeded && replayedIDs == nil {
                 return try connection.commit(
                     copies: sources, noting: fingerprints, in: ledgerWindow,
-                    deadlineNs: deadlineNs)
+                    adding: losses, deadlineNs: deadlineNs)
             }
         } catch { throw .database(error) }
         connection.begin()
@@ -50,8 +52,11 @@ extension Transaction {
         on connection: inout PGConnection
     ) throws(Stop) -> Set<Fingerprint> {
         do throws(DatabaseError) {
-            let known = try connection.noteExports(
-                fingerprints, in: ledgerWindow, deadlineNs: deadlineNs)
+            let known =
+                replayedIDs == nil
+                ? try connection.noteExports(
+                    fingerprints, in: ledgerWindow, deadlineNs: deadlineNs)
+                : try lockReplayed(fingerprints, on: &connection)
             guard known.isEmpty else { return known }
             if refused.isSearchNeeded {
                 try connection.checkConstraintsAtOnce(deadlineNs: deadlineNs)
@@ -64,7 +69,16 @@ extension Transaction {
                 }
             }
         } catch { throw .database(error) }
-        try writeDeadLetters(of: batch, on: &connection)
+        // Only now is it known which rows are taken.
+        countLosses(batch)
+        if replayedIDs == nil {
+            try writeDeadLetters(of: batch, on: &connection)
+        } else {
+            try settleReplayed(batch, fingerprints, on: &connection)
+        }
+        do throws(DatabaseError) {
+            try connection.write(losses, deadlineNs: deadlineNs)
+        } catch { throw .database(error.asOurs) }
         return []
     }
 

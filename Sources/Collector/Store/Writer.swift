@@ -22,7 +22,7 @@ final class Writer: Sendable {
 
     /// Works until the ring is closed and empty.
     func run() {
-        var state = WriterState(shared: shared, progress: progress)
+        var state = WriterState(name: name, shared: shared, progress: progress)
         var batch = ExportBatch(exportCountMax: WriterSettings.exportCountMax)
         while shared.ring.take(into: &batch, itemCountMax: shared.settings.itemCountMax) {
             progress.step()
@@ -43,8 +43,7 @@ final class Writer: Sendable {
         let nowNs = Clock.monotonicNs
         batch.settleSome { pending in
             guard !pending.isWanted(nowNs: nowNs) else { return nil }
-            shared.counters.add(
-                pending.export.signal.refusedCounter, pending.export.itemCount)
+            countRefused(pending)
             return .expired
         }
     }
@@ -135,13 +134,16 @@ final class Writer: Sendable {
         }
     }
     #endif
+    private func countRefused(_ pending: borrowing PendingExport) {
+        shared.counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
+        shared.losses.refused(pending)
+    }
 
     /// Tells the first exports to come back.
     private func giveUp(_ batch: inout ExportBatch, exportCount: Int, _ message: String) {
         let afterMs = shared.retryHint.delayMs
-        let counters = shared.counters
         batch.settleFirst(exportCount) { _, pending in
-            counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
+            countRefused(pending)
             return .retry(afterMs: afterMs, message: message)
         }
     }
@@ -153,15 +155,15 @@ final class Writer: Sendable {
             guard known.contains(pending.fingerprint) else { return nil }
             counters.add(.exportsDeduplicated)
             counters.add(pending.export.signal.deduplicatedCounter, pending.export.itemCount)
+            shared.losses.deduplicated(pending)
             return .accepted
         }
     }
 
     /// The same request would fail in the same way for ever.
     private func refuseFirst(_ batch: inout ExportBatch, _ message: String) {
-        let counters = shared.counters
         batch.settleFirst(1) { _, pending in
-            counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
+            countRefused(pending)
             return .refused(Refusal(.tooLarge, message))
         }
     }
@@ -174,9 +176,9 @@ struct WriterState: ~Copyable {
     private let shared: WriterShared
     private var isFailing = false
 
-    init(shared: WriterShared, progress: WriterProgress) {
+    init(name: String, shared: WriterShared, progress: WriterProgress) {
         self.shared = shared
-        transaction = Transaction(shared: shared, progress: progress)
+        transaction = Transaction(name: name, shared: shared, progress: progress)
     }
 
     /// Stores the first exports of `batch`, connecting first where there is no usable connection.

@@ -22,6 +22,7 @@ struct WriterShared: Sendable {
     let sightings: SightingNotes
     let committed: CommittedExports
     let commits: CommitMarks
+    let losses: LossNotes
     let settings: WriterSettings
 }
 
