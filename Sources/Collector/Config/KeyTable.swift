@@ -139,10 +139,10 @@ extension ConfigurationKey {
         ConfigurationKey(
             "dead_letters.rows_max", \.deadLetters.rowCountMax, .count("rows", 1_000...100_000_000),
             default: "1000000",
-            help: "Items that could not be stored and are kept for replay; then the oldest go"),
+            help: "Items that cannot be stored and are kept"),
         ConfigurationKey(
             "dead_letters.bytes_max", \.deadLetters.sizeBytesMax, .bytes((1 << 20)...(1 << 40)),
-            default: "1GiB", help: "Bytes of those items; then the oldest go"),
+            default: "1GiB", help: "Bytes of the items that cannot be stored and are kept"),
     ]
 
     private static let attributes = [
