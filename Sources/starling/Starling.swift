@@ -22,7 +22,8 @@ struct Starling: ParsableCommand {
               starling serve
 
             Exit codes: 0 ok; 2 migrations are pending (migrate --check); 64 wrong usage; 69 the \
-            database (for status: the daemon) cannot be reached; 78 wrong configuration; 1 anything else.
+            database (for status: the daemon) cannot be reached; 78 wrong configuration; 1 \
+            anything else.
             """,
         version: "starling \(Version.text)",
         subcommands: [
