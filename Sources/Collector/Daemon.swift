@@ -14,6 +14,8 @@ package struct DaemonError: Error, CustomStringConvertible {
         case schemaNotCurrent
         /// A listening socket could not be opened.
         case cannotListen
+        /// No daemon answers where one was asked.
+        case daemonUnreachable
         /// Anything else.
         case failed
     }
