@@ -13,17 +13,21 @@ final class Intake: Sendable {
     let counters: Counters
     let ring: BoundedRing
     let retryHint: RetryHint
+    /// Hears of exports that are acknowledged as soon as they are in the ring; nil where their
+    /// clients wait for more.
+    private let bufferLedger: AckLedger?
     private let messageSizeBytesMax: Int
     private let decodeLimits: DecodeLimits
 
     init(
         budget: MemoryBudget, counters: Counters, ring: BoundedRing, retryHint: RetryHint,
-        messageSizeBytesMax: Int, decodeLimits: DecodeLimits
+        bufferLedger: AckLedger?, messageSizeBytesMax: Int, decodeLimits: DecodeLimits
     ) {
         self.budget = budget
         self.counters = counters
         self.ring = ring
         self.retryHint = retryHint
+        self.bufferLedger = bufferLedger
         self.messageSizeBytesMax = messageSizeBytesMax
         self.decodeLimits = decodeLimits
     }
@@ -67,14 +71,32 @@ final class Intake: Sendable {
         let signal = decoded.export.signal
         let itemCount = decoded.export.itemCount
         let fingerprint = decoded.fingerprint
+        guard let bufferLedger else {
+            let pending = PendingExport(
+                export: decoded.export, fingerprint: fingerprint, ticket: ticket,
+                cancellation: cancellation, deadlineNs: deadlineNs, arrivalUnixNs: Clock.unixNs)
+            if let refused = ring.tryPush(pending) {
+                counters.add(signal.refusedCounter, itemCount)
+                refused.settle(ringIsFull)
+            }
+            return
+        }
         let pending = PendingExport(
-            export: decoded.export, fingerprint: fingerprint, ticket: ticket,
-            cancellation: cancellation, deadlineNs: deadlineNs, arrivalUnixNs: Clock.unixNs)
+            export: decoded.export, fingerprint: fingerprint,
+            ticket: bufferLedger.open(ticket.address), cancellation: Cancellation(),
+            deadlineNs: .max, arrivalUnixNs: Clock.unixNs)
         if let refused = ring.tryPush(pending) {
             counters.add(signal.refusedCounter, itemCount)
-            refused.settle(
-                .retry(afterMs: retryHint.delayMs, message: "the queue to the database is full"))
+            // Nothing was promised, so nothing is lost.
+            refused.settle(.accepted)
+            ticket.settle(ringIsFull)
+        } else {
+            ticket.settle(.accepted)
         }
+    }
+
+    private var ringIsFull: Outcome {
+        .retry(afterMs: retryHint.delayMs, message: "the queue to the database is full")
     }
 
     private func decode(

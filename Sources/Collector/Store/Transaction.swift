@@ -84,8 +84,8 @@ struct Transaction: ~Copyable {
         exportCount = try encode(batch, exportCount: exportCount)
         guard copies.rowCount > 0 else { return exportCount }
         guard copies.seal() else { throw overBudget(batch) }
-        let fingerprints = (0..<exportCount).map { batch.withExport($0) { $0.fingerprint } }
-        try commit(noting: fingerprints, on: &connection)
+        let notes = (0..<exportCount).map { batch.withExport($0) { shared.outage.note(of: $0) } }
+        try commit(noting: notes, on: &connection)
         shared.sightings.note(builder)
         countAttributes()
         return exportCount
@@ -137,7 +137,9 @@ struct Transaction: ~Copyable {
     /// came before the first attempt was stored. It is recognised once that is committed.
     private func distinctCount(_ batch: borrowing ExportBatch) -> Int {
         let exportCount = min(batch.count, exportCountMax)
-        guard shared.settings.dedupWindowSeconds > 0 else { return exportCount }
+        guard shared.settings.dedupWindowSeconds > 0 || shared.outage.spool != nil else {
+            return exportCount
+        }
         var seen: Set<Fingerprint> = []
         for index in 0..<exportCount {
             let isNew = batch.withExport(index) { seen.insert($0.fingerprint).inserted }
@@ -243,7 +245,7 @@ struct Transaction: ~Copyable {
     /// Sends the rows, again without those that PostgreSQL refuses by name, until the rest is
     /// committed.
     private mutating func commit(
-        noting fingerprints: [Fingerprint], on connection: inout PGConnection
+        noting notes: [ExportNote], on connection: inout PGConnection
     ) throws(Stop) {
         while true {
             let known: Set<Fingerprint>
@@ -252,7 +254,7 @@ struct Transaction: ~Copyable {
                 let sources = self.sources
                 guard !sources.isEmpty else { return }
                 known = try connection.commit(
-                    copies: sources, noting: fingerprints, in: ledgerWindow,
+                    copies: sources, noting: notes, in: ledgerWindow,
                     deadlineNs: deadlineNs)
             } catch {
                 guard try setAside(error) else { throw .database(error) }

@@ -29,6 +29,7 @@ final class Writer: Sendable {
             var backoff = Backoff(minMs: 50, maxMs: 2_000)
             while !batch.isEmpty {
                 expire(&batch)
+                shared.outage.divert(&batch)
                 storeSome(&batch, &state, &backoff)
                 progress.step()
             }
@@ -76,6 +77,7 @@ final class Writer: Sendable {
         _ batch: inout ExportBatch, exportCount: Int, with state: borrowing WriterState
     ) {
         shared.counters.add(.batchesCommitted)
+        shared.outage.succeeded()
         let counters = shared.counters
         batch.settleFirst(exportCount) { index, pending in
             let result = state.transaction.result(at: index)
@@ -101,11 +103,27 @@ final class Writer: Sendable {
                 rejectFirst(&batch, error)
             }
         case .stopped:
+            shared.outage.keep(&batch)
             giveUp(&batch, exportCount: batch.count, "the daemon is stopping")
         default:
-            if shared.stop.wait(delayMs: backoff.nextDelayMs()) {
-                giveUp(&batch, exportCount: batch.count, "the daemon is stopping")
-            }
+            noteOutage(error)
+            // In an outage to the spool; what that does not take stays in hand.
+            shared.outage.divert(&batch)
+            if !batch.isEmpty { waitOrStop(&batch, &backoff) }
+        }
+    }
+
+    private func waitOrStop(_ batch: inout ExportBatch, _ backoff: inout Backoff) {
+        guard shared.stop.wait(delayMs: backoff.nextDelayMs()) else { return }
+        shared.outage.keep(&batch)
+        giveUp(&batch, exportCount: batch.count, "the daemon is stopping")
+    }
+
+    /// What another look at the schema puts right is no outage.
+    private func noteOutage(_ error: DatabaseError) {
+        switch error.disposition {
+        case .reconnect, .transient, .fatal: shared.outage.failed(error)
+        default: break
         }
     }
 
@@ -114,7 +132,9 @@ final class Writer: Sendable {
         let afterMs = shared.retryHint.delayMs
         let counters = shared.counters
         batch.settleFirst(exportCount) { _, pending in
-            counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
+            if pending.spoolNumber == nil {
+                counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
+            }
             return .retry(afterMs: afterMs, message: message)
         }
     }
