@@ -28,6 +28,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        // Without its defaults: they bring in swift-configuration and all of Foundation.
+        .package(
+            url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
         // Fences: one per C library, declarations only.
@@ -56,6 +60,17 @@ let package = Package(
         station("Copy", ["Base", "Decode", "Rows"]),
         station("Postgres", ["Base", "Decode", "Copy", "Rows", "CLibPQ", "CLinux"]),
 
+        // Beside the path: what the daemon says about itself, over HTTP. Knows no station.
+        station(
+            "Web",
+            [
+                "Base",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+
         // The composition root, and the command on top of it.
         station(
             "Collector",
@@ -68,7 +83,7 @@ let package = Package(
         .executableTarget(
             name: "starling",
             dependencies: [
-                "Base", "Socket", "Collector", "CLinux",
+                "Base", "Socket", "Collector", "Web", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -79,6 +94,7 @@ let package = Package(
         tests("HTTP2Tests", ["Base", "HTTP2"]),
         tests("GRPCTests", ["Base", "HTTP2", "GRPC"]),
         tests("DecodeTests", ["Base", "Decode", "COTLP", "CProtobufC"]),
+        tests("WebTests", ["Base", "Web"]),
         tests("RingTests", ["Base", "Decode", "Ring"]),
         tests("SpoolTests", ["Base", "Spool", "CLinux"]),
         .target(

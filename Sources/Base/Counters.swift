@@ -3,7 +3,8 @@ internal import Synchronization
 
 /// Everything the daemon counts, by name. Counts only rise.
 ///
-/// Items balance: received = committed + deduplicated + refused + whatever is still in flight.
+/// Items balance: received = committed + dead-lettered + deduplicated + refused +
+/// whatever is still in flight.
 package enum Counter: Int, CaseIterable, Sendable {
     case connectionsAccepted
     case connectionsRefused
@@ -18,14 +19,17 @@ package enum Counter: Int, CaseIterable, Sendable {
     case answersWithoutStream
     case spansReceived
     case spansCommitted
+    case spansDeadLettered
     case spansDeduplicated
     case spansRefused
     case logRecordsReceived
     case logRecordsCommitted
+    case logRecordsDeadLettered
     case logRecordsDeduplicated
     case logRecordsRefused
     case dataPointsReceived
     case dataPointsCommitted
+    case dataPointsDeadLettered
     case dataPointsDeduplicated
     case dataPointsRefused
     case exportsDeduplicated
@@ -50,6 +54,13 @@ package enum Counter: Int, CaseIterable, Sendable {
     /// Exports that were acknowledged before they were stored (`durability.ack: buffer`), and then
     /// could not be.
     case exportsLost
+    /// Look-ups of dimension ids in the caches of writers.
+    case dimensionHits
+    case dimensionMisses
+    /// Ids that a cache threw away for want of room.
+    case dimensionEvictions
+    /// Calls of grpc.health.v1.Health, which are not among the requests.
+    case healthCalls
 }
 
 /// One set of counters, shared by all threads.
@@ -102,6 +113,14 @@ extension Signal {
         case .traces: .spansCommitted
         case .logs: .logRecordsCommitted
         case .metrics: .dataPointsCommitted
+        }
+    }
+
+    package var deadLetteredCounter: Counter {
+        switch self {
+        case .traces: .spansDeadLettered
+        case .logs: .logRecordsDeadLettered
+        case .metrics: .dataPointsDeadLettered
         }
     }
 

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -53,5 +54,11 @@ static inline int linux_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 0)
 
 // SIG_IGN is a cast in a macro. A write to a peer that is gone is then an error, not a reason to die.
 static inline void linux_ignore_sigpipe(void) { signal(SIGPIPE, SIG_IGN); }
+
+// The parameters of mallopt are macros. Blocks from `sizeBytes` on are mapped, each by itself, for good:
+// by itself glibc would raise that size to that of the largest block freed so far.
+static inline int linux_map_blocks_from(int sizeBytes, int keptSizeBytes) {
+    return mallopt(M_MMAP_THRESHOLD, sizeBytes) && mallopt(M_TRIM_THRESHOLD, keptSizeBytes);
+}
 
 #endif

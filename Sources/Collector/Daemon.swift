@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Base
+package import Base
 internal import Copy
 package import Logging
 internal import Postgres
@@ -29,6 +29,17 @@ package struct DaemonError: Error, CustomStringConvertible {
     }
 }
 
+/// Where what is served; nil is off.
+package struct ServedEndpoints: Sendable {
+    package let grpc: Endpoint?
+    package let api: Endpoint?
+
+    package init(grpc: Endpoint?, api: Endpoint?) {
+        self.grpc = grpc
+        self.api = api
+    }
+}
+
 /// The daemon from start to end: checks the database, runs the pipeline, obeys signals.
 ///
 /// Thread: the main thread, from a time at which there is no other.
@@ -37,26 +48,30 @@ package struct Daemon {
     private let logger: Logger
     private let serviceManager: ServiceManager
     private let database: DatabaseSettings
+    private let api: any APIServer
     private let stop = StopSignal()
 
     private static let turnMs = 500
 
     package init(
-        _ configuration: Configuration, logger: Logger, serviceManager: ServiceManager
+        _ configuration: Configuration, logger: Logger, serviceManager: ServiceManager,
+        api: any APIServer
     ) {
         self.configuration = configuration
         self.logger = logger
         self.serviceManager = serviceManager
+        self.api = api
         database = DatabaseSettings(configuration)
     }
 
     /// Serves until SIGTERM or SIGINT, then drains; a second one ends it at once.
     ///
-    /// `started` is called once everything is served, with where OTLP/gRPC is; `reload` on SIGHUP,
-    /// for the configuration to go on with, or nil where it stays as it was.
+    /// `started` is called once everything is served, with where; `reload` on SIGHUP, for the
+    /// configuration to go on with, or nil where it stays as it was.
     package func serve(
-        started: (Endpoint?) -> Void, reload: () -> Configuration?
+        started: (ServedEndpoints) -> Void, reload: () -> Configuration?
     ) throws(DaemonError) {
+        ProcessMemory.configure()
         var signals = Signals()
         let partitions = PartitionMaker(
             interval: configuration.partitions.interval, cache: PartitionCache())
@@ -69,12 +84,20 @@ package struct Daemon {
             logger.warning("\(error); exports go to the spool until it does")
         }
         let pipeline = try makePipeline(partitions, spool)
+        // First, because it may fail, and what has started must be ended.
+        if let endpoint = pipeline.endpoint {
+            pipeline.observer.serves(.init(name: "grpc", address: "\(endpoint)"))
+        }
+        let apiEndpoint = try startAPI(pipeline.observer)
         pipeline.start()
         if let endpoint = pipeline.endpoint { logger.notice("serving OTLP/gRPC on \(endpoint)") }
-        started(pipeline.endpoint)
+        if let apiEndpoint { logger.notice("serving metrics and health on \(apiEndpoint)") }
+        started(ServedEndpoints(grpc: pipeline.endpoint, api: apiEndpoint))
         serviceManager.ready(status: "serving")
         watch(pipeline, &signals, reload: reload)
         end(pipeline, &signals)
+        // Last, so that the end can be watched.
+        if let apiEndpoint { APIStart.stop(api, at: apiEndpoint) }
     }
 
     // MARK: Start
@@ -134,6 +157,13 @@ package struct Daemon {
         }
     }
 
+    private func startAPI(_ observer: Observer) throws(DaemonError) -> Endpoint? {
+        guard let wanted = configuration.listen.api else { return nil }
+        let endpoint = try APIStart.start(api, at: wanted, observing: observer)
+        observer.serves(.init(name: "api", address: "\(endpoint)"))
+        return endpoint
+    }
+
     // MARK: Running
 
     private func watch(
@@ -154,20 +184,16 @@ package struct Daemon {
             let nowNs = Clock.monotonicNs
             if nowNs - lastObservedNs >= 1_000_000_000 {
                 pipeline.retryHint.observe(elapsedNs: nowNs - lastObservedNs)
+                pipeline.sweep()
                 lastObservedNs = nowNs
             }
             if let periodNs = watchdogPeriodNs, nowNs - lastWatchdogNs >= periodNs / 2,
-                pipeline.isAlive(nowNs: nowNs, writerStallNsMax: writerStallNsMax)
+                pipeline.isAlive(nowNs: nowNs)
             {
                 serviceManager.watchdog()
                 lastWatchdogNs = nowNs
             }
         }
-    }
-
-    /// A writer may wait for a connection and for one statement; beyond both it is stuck.
-    private var writerStallNsMax: UInt64 {
-        UInt64(database.connectTimeoutMs + 2 * database.statementTimeoutMs) * 1_000_000
     }
 
     // MARK: End

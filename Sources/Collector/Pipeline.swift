@@ -18,6 +18,7 @@ final class Pipeline {
     let retryHint: RetryHint
     /// Where OTLP/gRPC is served, with the real port.
     let endpoint: Endpoint?
+    let observer: Observer
     private let stop: StopSignal
     private let ring: BoundedRing
     private let durability: Durability
@@ -26,10 +27,14 @@ final class Pipeline {
     private let writers: [Writer]
     private let janitor: Janitor
     private let promotionUpdater: PromotionUpdater
+    private let life: PipelineLife
+    private var observerThread: WorkerThread?
     private var writerThreads: [WorkerThread] = []
     private var loopThreads: [WorkerThread] = []
     private var janitorThreads: [WorkerThread] = []
     private let logger: Logger
+    /// Used by `sweep` only.
+    private var unwanted = ExportBatch(exportCountMax: 256)
 
     /// Makes every part and binds the listening sockets; nothing runs yet.
     init(
@@ -46,9 +51,11 @@ final class Pipeline {
             configuration, ring: ring, budget: budget, counters: counters, spool: spool,
             database: database, stop: stop, logger: logger)
         retryHint = durability.retryHint
+        let committed = CommittedExports(
+            windowNs: UInt64(configuration.durability.dedupWindowNs))
         let intake = Intake(
             budget: budget, counters: counters, ring: durability.intakeRing, retryHint: retryHint,
-            bufferLedger: durability.bufferLedger,
+            bufferLedger: durability.bufferLedger, committed: committed,
             messageSizeBytesMax: configuration.limits.requestSizeBytesMax,
             decodeLimits: durability.decodeLimits)
         largeDecoder = LargeDecoder(intake: intake)
@@ -59,10 +66,12 @@ final class Pipeline {
             pastNs: UInt64(configuration.partitions.acceptPastNs),
             futureNs: UInt64(configuration.partitions.acceptFutureNs))
         let sightings = SightingNotes()
+        let commits = CommitMarks()
         let writerShared = WriterShared(
             ring: ring, budget: budget, counters: counters, retryHint: retryHint, stop: stop,
             logger: logger, database: database, partitions: partitions, accepted: accepted,
             promotion: promotion, sightings: sightings, outage: durability.store,
+            committed: committed, commits: commits,
             settings: WriterSettings(configuration))
         writers = (0..<configuration.database.writerCount).map {
             Writer(name: "writer-\($0)", shared: writerShared)
@@ -70,13 +79,25 @@ final class Pipeline {
         janitor = Janitor(
             settings: JanitorSettings(configuration), database: database, partitions: partitions,
             accepted: accepted, sightings: sightings, stop: stop, logger: logger)
+        let health = HealthStatus()
         let shared = IngestShared(
             intake: intake, largeDecoder: largeDecoder, budget: budget, counters: counters,
-            retryHint: retryHint, http2: HTTP2Settings(configuration),
+            retryHint: retryHint, health: health, http2: HTTP2Settings(configuration),
             grpc: GRPCSettings(configuration),
             connectionCountMax: configuration.limits.connectionCountMax,
             connectionCount: ConnectionCount())
         (loops, endpoint) = try Pipeline.makeLoops(configuration, shared: shared)
+        life = PipelineLife(
+            loops: loops.map(\.control), writers: writers.map(\.progress), database: database)
+        observer = Observer(
+            ObservedParts(
+                counters: counters, ring: ring, budget: budget,
+                connectionCount: shared.connectionCount,
+                connectionCountMax: shared.connectionCountMax, commits: commits,
+                ackLatencies: loops.map(\.ackLatency), writers: writers.map(\.progress),
+                life: life),
+            database: database, partitionsAheadNs: configuration.partitions.aheadNs,
+            health: health, stop: stop, logger: logger)
     }
 
     private static func makeLoops(
@@ -95,6 +116,21 @@ final class Pipeline {
 
     // MARK: Life
 
+    /// Lets go of the exports in the ring that nobody waits for any more, so that they take no
+    /// memory and no slots from others while the database is slow or away.
+    func sweep() {
+        let nowNs = Clock.monotonicNs
+        var isMore = true
+        while isMore {
+            ring.take(into: &unwanted) { !$0.isWanted(nowNs: nowNs) }
+            isMore = unwanted.isFull
+            unwanted.settleFirst(unwanted.count) { _, pending in
+                counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
+                return .expired
+            }
+        }
+    }
+
     /// Starts the threads, from the database towards the clients.
     func start() {
         for (index, writer) in writers.enumerated() {
@@ -107,6 +143,8 @@ final class Pipeline {
         janitorThreads = JanitorLane.allCases.map { lane in
             WorkerThread(name: lane.rawValue) { janitor.run(lane) }
         }
+        let observer = self.observer
+        observerThread = WorkerThread(name: "observer") { observer.run() }
         for (index, loop) in loops.enumerated() {
             let box = LoopBox(loop)
             loopThreads.append(
@@ -119,6 +157,7 @@ final class Pipeline {
     /// Serves what is in flight and takes nothing new, until all connections are gone or `isOver`
     /// says to stop waiting; returns whether they are gone.
     func drain(isOver: () -> Bool) -> Bool {
+        observer.beginsDraining()
         advanceLoops(to: .draining)
         while !loops.allSatisfy(\.control.isEmpty) {
             if isOver() { return false }
@@ -144,6 +183,7 @@ final class Pipeline {
         durability.closeAndJoin()
         for thread in janitorThreads { thread.join() }
         promotionUpdater.closeAndJoin()
+        observerThread?.join()
         // Only now, so that the last outcomes still reach their clients.
         advanceLoops(to: .stopping)
         for thread in loopThreads { thread.join() }
@@ -157,19 +197,7 @@ final class Pipeline {
     }
 
     /// True while every loop turns and every writer that has work makes progress.
-    func isAlive(nowNs: UInt64, writerStallNsMax: UInt64) -> Bool {
-        let areLoopsAlive = loops.allSatisfy { loop in
-            let lastTickNs = loop.control.lastTickNs
-            return lastTickNs == 0 || nowNs < lastTickNs + Pipeline.loopStallNsMax
-        }
-        let areWritersAlive = writers.allSatisfy { writer in
-            guard let lastStepNs = writer.progress.lastStepNs else { return true }
-            return nowNs < lastStepNs + writerStallNsMax
-        }
-        return areLoopsAlive && areWritersAlive
-    }
-
-    private static let loopStallNsMax: UInt64 = 10_000_000_000
+    func isAlive(nowNs: UInt64) -> Bool { life.isAlive(nowNs: nowNs) }
 }
 
 /// Hands a loop to the one thread that will run it.
@@ -184,7 +212,9 @@ extension WriterSettings {
             interval: configuration.partitions.interval,
             itemCountMax: configuration.batch.rowCountMax,
             sizeBytesMax: configuration.batch.sizeBytesMax,
-            dedupWindowSeconds: configuration.durability.dedupWindowNs / 1_000_000_000)
+            dedupWindowSeconds: configuration.durability.dedupWindowNs / 1_000_000_000,
+            tenantAttribute: configuration.retention.tenantAttribute,
+            deadLettersSizeBytesMax: configuration.deadLetters.sizeBytesMax / 4)
     }
 }
 

@@ -24,7 +24,7 @@ extension CopyBuffer {
     ) -> Bool {
         guard reserve(CopyBuffer.logFixedSizeBytes) else { return false }
         let view = row.view
-        putColumnCount(17 + sorter.listed.count)
+        putColumnCount(17 + sorter.listedCount)
         putField(row.timeUnixNs)
         putFieldOrNull(zeroIsNull: row.observedTimeUnixNs)
         putField(row.logID)

@@ -25,7 +25,7 @@ extension CopyBuffer {
         guard reserve(CopyBuffer.spanFixedSizeBytes) else { return false }
         let view = row.view
         let status = view.status
-        putColumnCount(20 + sorter.listed.count)
+        putColumnCount(20 + sorter.listedCount)
         putField(row.startTimeUnixNs)
         putField(row.endTimeUnixNs)
         putField(row.spanID.value)
@@ -44,8 +44,25 @@ extension CopyBuffer {
             && appendFieldOrNull(emptyIsNull: view.traceState)
             && appendFieldOrNull(emptyIsNull: status?.message ?? .empty)
             && appendJSONField(attributes: view.attributes, sortedBy: &sorter)
-            && appendJSONField(events: view.events, without: sorter.plan.drops)
-            && appendJSONField(links: view.links, without: sorter.plan.drops)
+            && appendEvents(view, sorter)
+            && appendLinks(view, sorter)
             && appendColumns(sorter)
+    }
+
+    /// Few spans have any.
+    private mutating func appendEvents(
+        _ view: SpanView, _ sorter: borrowing AttributeSorter
+    ) -> Bool {
+        let events = view.events
+        return events.isEmpty
+            ? appendNull() : appendJSONField(events: events, without: sorter.plan.drops)
+    }
+
+    private mutating func appendLinks(
+        _ view: SpanView, _ sorter: borrowing AttributeSorter
+    ) -> Bool {
+        let links = view.links
+        return links.isEmpty
+            ? appendNull() : appendJSONField(links: links, without: sorter.plan.drops)
     }
 }

@@ -22,12 +22,15 @@ enum Answer {
 
     /// The one place where an outcome becomes a status (OTLP specification, "OTLP/gRPC Response").
     static func of(_ outcome: Outcome) -> Answer {
-        switch outcome {
+        #if DEBUG
+        if case .expired = outcome, TestBreak.isOn(.ackExpired) { return accepted }
+        #endif
+        return switch outcome {
         case .accepted:
             accepted
         case .partial(let rejectedItemCount, let message):
             .message(
-                frame(
+                framed(
                     StatusDetails.partialSuccess(
                         rejectedItemCount: rejectedItemCount, message: bounded(message))))
         case .retry(let afterMs, let message):
@@ -42,6 +45,8 @@ enum Answer {
             .error(.deadlineExceeded, "the deadline passed before the data could be stored")
         }
     }
+
+    static func of(_ message: WireMessage) -> Answer { .message(framed(message.bytes)) }
 
     static func error(
         _ code: StatusCode, _ message: String, retryAfterMs: Int? = nil,
@@ -72,6 +77,20 @@ enum Answer {
         }
     }
 
+    /// Begins an answer of any number of messages, see `Session.append`.
+    static func begin(on stream: Stream, of session: Session) {
+        session.beginResponse(success, on: stream)
+    }
+
+    /// Ends what `begin` began.
+    static func end(
+        _ code: StatusCode, _ message: String, on stream: Stream, of session: Session
+    ) {
+        var trailers = HeaderBlock()
+        append(code, message, retryAfterMs: nil, to: &trailers)
+        session.endResponse(code == .ok ? successTrailers : trailers, on: stream)
+    }
+
     private static func append(
         _ code: StatusCode, _ message: String, retryAfterMs: Int?, to headers: inout HeaderBlock
     ) {
@@ -84,7 +103,8 @@ enum Answer {
         }
     }
 
-    private static func frame(_ message: [UInt8]) -> [UInt8] {
+    /// A length-prefixed message.
+    static func framed(_ message: [UInt8]) -> [UInt8] {
         var framed: [UInt8] = [0]
         unsafe withUnsafeBytes(of: UInt32(message.count).bigEndian) {
             unsafe framed.append(contentsOf: $0)

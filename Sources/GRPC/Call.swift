@@ -6,11 +6,15 @@ internal import HTTP2
 ///
 /// Ownership: its stream. Thread: the connection's loop.
 final class Call: StreamHandler {
-    private unowned let connection: ServerConnection
+    unowned let connection: ServerConnection
     private var head = RequestHead()
     private var deframer: MessageDeframer?
     private(set) var deadlineNs: UInt64
-    private(set) var state = State.receivingHead
+    var state = State.receivingHead
+    /// When the peer had sent all.
+    private var receivedNs: UInt64 = 0
+    /// Of a call of Health/Watch.
+    var watch: HealthWatch?
     /// Body bytes taken, for which the peer has no new credit yet.
     private var withheldBytes = 0
     private var withheldSinceNs: UInt64 = 0
@@ -20,6 +24,8 @@ final class Call: StreamHandler {
         case receivingBody
         /// Handed on; the outcome is awaited.
         case pending
+        /// The answer goes out a message at a time.
+        case streaming
         /// The answer is submitted; whatever still arrives is discarded.
         case answered
     }
@@ -37,7 +43,8 @@ final class Call: StreamHandler {
 
     func headersEnded(on stream: Stream) {
         guard state == .receivingHead else { return }
-        connection.counters.add(.requestsReceived)
+        let isExport = if case .health? = head.route { false } else { true }
+        connection.counters.add(isExport ? .requestsReceived : .healthCalls)
         if let rejection = head.rejection {
             connection.counters.add(.requestsRefused)
             return answer(rejection, on: stream)
@@ -46,6 +53,7 @@ final class Call: StreamHandler {
             let nowNs = Clock.monotonicNs
             deadlineNs = timeoutNs < deadlineNs - nowNs ? nowNs + timeoutNs : deadlineNs
         }
+        if head.route == .health(.watch), head.timeout == .absent { deadlineNs = .max }
         deframer = MessageDeframer(budget: connection.budget)
         state = .receivingBody
     }
@@ -55,7 +63,7 @@ final class Call: StreamHandler {
             return connection.session.consume(bytes.count, on: stream)
         }
         do throws(MessageDeframer.Fault) {
-            try deframer?.append(bytes, limitBytes: connection.settings.messageSizeBytesMax)
+            try deframer?.append(bytes, limitBytes: messageSizeBytesMax)
             credit(bytes.count, on: stream)
         } catch {
             connection.session.consume(bytes.count, on: stream)
@@ -66,6 +74,7 @@ final class Call: StreamHandler {
     func ended(on stream: Stream) {
         guard state == .receivingBody, let deframer = deframer.take() else { return }
         releaseCredit(on: stream)
+        receivedNs = Clock.monotonicNs
         let isCompressed = deframer.isCompressed
         guard !isCompressed || head.encoding == .gzip else {
             connection.counters.add(.requestsRefused)
@@ -92,7 +101,20 @@ final class Call: StreamHandler {
     private func handOn(
         _ payload: consuming OwnedBytes, isCompressed: Bool, on stream: Stream
     ) {
-        guard case .export(let signal)? = head.route else { return }
+        switch head.route {
+        case .export(let signal):
+            handOn(payload, of: signal, isCompressed: isCompressed, on: stream)
+        case .health(let method):
+            withUnpacked(payload, isCompressed: isCompressed, on: stream) {
+                answerHealth(method, $0, on: stream)
+            }
+        case nil: preconditionFailure("a call without a route was rejected")
+        }
+    }
+
+    private func handOn(
+        _ payload: consuming OwnedBytes, of signal: Signal, isCompressed: Bool, on stream: Stream
+    ) {
         state = .pending
         let message = ExportMessage(
             signal: signal, isCompressed: isCompressed, deadlineNs: deadlineNs, streamID: stream.id,
@@ -102,14 +124,41 @@ final class Call: StreamHandler {
         }
     }
 
+    /// Shows the bytes of a small message as they were before the client packed them.
+    private func withUnpacked(
+        _ payload: consuming OwnedBytes, isCompressed: Bool, on stream: Stream,
+        _ body: (ByteSlice) -> Void
+    ) {
+        guard isCompressed else { return body(payload.slice) }
+        do throws(Inflater.Fault) {
+            let inflated = try Inflater.inflate(
+                payload.slice, limitBytes: messageSizeBytesMax, budget: connection.budget)
+            body(inflated.slice)
+        } catch {
+            answer(.error(.internal, "the message could not be unpacked"), on: stream)
+        }
+    }
+
     /// Sends the answer that belongs to `outcome`.
     func finish(_ outcome: Outcome, on stream: Stream) {
         guard state != .answered else { return }
+        guard state != .streaming else {
+            return finishStreaming(.deadlineExceeded, "the deadline has passed", on: stream)
+        }
         connection.counters.add(outcome.requestCounter)
+        if case .export(let signal)? = head.route, outcome.isAcknowledged {
+            connection.ackLatency[signal].record(Clock.monotonicNs - receivedNs)
+        }
         answer(Answer.of(outcome), on: stream)
     }
 
-    private func answer(_ answer: Answer, on stream: Stream) {
+    /// Ends an answer that was begun.
+    func finishStreaming(_ code: StatusCode, _ message: String, on stream: Stream) {
+        state = .answered
+        Answer.end(code, message, on: stream, of: connection.session)
+    }
+
+    func answer(_ answer: Answer, on stream: Stream) {
         state = .answered
         deframer = nil
         releaseCredit(on: stream)
@@ -119,7 +168,13 @@ final class Call: StreamHandler {
     private func refuse(_ fault: MessageDeframer.Fault, on stream: Stream) {
         if case .overBudget = fault { return finish(connection.overBudget, on: stream) }
         connection.counters.add(.requestsRefused)
-        answer(fault.answer(limitBytes: connection.settings.messageSizeBytesMax), on: stream)
+        answer(fault.answer(limitBytes: messageSizeBytesMax), on: stream)
+    }
+
+    private var messageSizeBytesMax: Int {
+        let configuredBytes = connection.settings.messageSizeBytesMax
+        guard case .health? = head.route else { return configuredBytes }
+        return min(configuredBytes, HealthService.requestSizeBytesMax)
     }
 
     // MARK: Credit
@@ -142,6 +197,7 @@ final class Call: StreamHandler {
     func tick(nowNs: UInt64, on stream: Stream) {
         guard state != .answered else { return }
         if nowNs >= deadlineNs { return finish(.expired, on: stream) }
+        if state == .streaming { return tellHealth(on: stream) }
         guard withheldBytes > 0 else { return }
         if !connection.isMemoryShort {
             releaseCredit(on: stream)
@@ -174,6 +230,14 @@ extension MessageDeframer.Fault {
 }
 
 extension Outcome {
+    /// The client will not send it again.
+    fileprivate var isAcknowledged: Bool {
+        switch self {
+        case .accepted, .partial: true
+        case .retry, .refused, .expired: false
+        }
+    }
+
     fileprivate var requestCounter: Counter {
         switch self {
         case .accepted: .requestsAccepted

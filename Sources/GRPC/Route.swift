@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-package import Base
+internal import Base
 
 /// The methods that are served, by request path.
-package enum Route: Sendable, Equatable {
+enum Route: Equatable {
     case export(Signal)
+    case health(HealthService.Method)
 
     /// The path of each Export method (OTLP protos, service definitions).
-    package static func path(of signal: Signal) -> StaticString {
+    static func path(of signal: Signal) -> StaticString {
         switch signal {
         case .traces: "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
         case .logs: "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
@@ -14,9 +15,18 @@ package enum Route: Sendable, Equatable {
         }
     }
 
+    /// The full name of the service that takes a signal: the first part of its path.
+    static func serviceName(of signal: Signal) -> String {
+        let path = "\(Route.path(of: signal))"
+        return path.split(separator: "/").first.map(String.init) ?? path
+    }
+
     /// The route of a `:path` value, or nil for a method that is not implemented.
     static func find(path: ByteSlice) -> Route? {
-        Signal.allCases.first { path.equals(Route.path(of: $0)) }.map(Route.export)
+        if let signal = Signal.allCases.first(where: { path.equals(Route.path(of: $0)) }) {
+            return .export(signal)
+        }
+        return HealthService.Method.allCases.first { path.equals($0.path) }.map(Route.health)
     }
 }
 

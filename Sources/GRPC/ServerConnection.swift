@@ -24,6 +24,8 @@ package final class ServerConnection {
     let settings: GRPCSettings
     let budget: MemoryBudget
     let counters: Counters
+    let health: HealthStatus
+    let ackLatency: AckLatency
     package weak var sink: (any ExportSink)?
     /// What a call is told when memory is short; asked for at that moment.
     private let retryHint: () -> Int
@@ -41,12 +43,15 @@ package final class ServerConnection {
 
     package init(
         http2: HTTP2Settings, settings: GRPCSettings, budget: MemoryBudget, counters: Counters,
+        health: HealthStatus = HealthStatus(), ackLatency: AckLatency = AckLatency(),
         retryHint: @escaping () -> Int
     ) {
         session = Session(role: .server, settings: http2)
         self.settings = settings
         self.budget = budget
         self.counters = counters
+        self.health = health
+        self.ackLatency = ackLatency
         self.retryHint = retryHint
         session.makeHandler = { [unowned self] _ in Call(connection: self) }
         session.pingAcknowledged = { [unowned self] in finishAnnouncement() }
@@ -65,6 +70,12 @@ package final class ServerConnection {
             (stream.handler as? Call)?.tick(nowNs: nowNs, on: stream)
         }
         if case .announced(let deadlineNs) = drain, nowNs >= deadlineNs { finishAnnouncement() }
+    }
+
+    /// Tells those who watch the daemon's health that it ends. Send this before the drain begins,
+    /// so that a balancer hears of it before its connection is asked to go.
+    package func endWatches() {
+        session.forEachStream { stream in (stream.handler as? Call)?.endWatch(on: stream) }
     }
 
     /// Begins a graceful end in two steps, so that no request in flight is refused (gRFC A9).

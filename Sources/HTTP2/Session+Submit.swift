@@ -32,6 +32,35 @@ extension Session {
         checkSubmitted(result)
     }
 
+    /// Answers with headers and a body that is yet to come, see `append` and `endResponse`.
+    package func beginResponse(_ headers: HeaderBlock, on stream: Stream) {
+        guard stream.isOpen else { return }
+        stream.isBodyOpen = true
+        var provider = unsafe Session.bodyProvider()
+        let result = unsafe headers.withFields { fields, count in
+            unsafe nghttp2_submit_response(raw, stream.id, fields, count, &provider)
+        }
+        checkSubmitted(result)
+    }
+
+    /// Adds to a body that was begun. What it holds is bounded by who asks `hasUnsentBody` before.
+    package func append(_ bytes: [UInt8], on stream: Stream) {
+        precondition(stream.isBodyOpen)
+        guard stream.isOpen else { return }
+        stream.body += bytes
+        unsafe nghttp2_session_resume_data(raw, stream.id)
+    }
+
+    /// Ends a body that was begun.
+    package func endResponse(_ trailers: HeaderBlock, on stream: Stream) {
+        precondition(stream.isBodyOpen)
+        stream.isBodyOpen = false
+        stream.trailers = trailers
+        guard stream.isOpen else { return }
+        stream.resetsAfterAnswer = role == .server && !stream.peerEnded
+        unsafe nghttp2_session_resume_data(raw, stream.id)
+    }
+
     /// Opens a stream (client) that sends `body` and ends. Returns nil when no more streams fit.
     package func request(
         _ headers: HeaderBlock, body: [UInt8], handler: any StreamHandler
@@ -88,6 +117,9 @@ extension Session {
         guard stream.bodyOffset == stream.body.count else { return count }
         stream.body = []
         stream.bodyOffset = 0
+        if stream.isBodyOpen {
+            return count > 0 ? count : Int(NGHTTP2_ERR_DEFERRED.rawValue)
+        }
         unsafe flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
         if let trailers = stream.trailers {
             stream.trailers = nil

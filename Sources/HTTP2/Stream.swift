@@ -40,9 +40,14 @@ package final class Stream {
     /// What is left to send: `body[bodyOffset...]`, then `trailers`.
     var body: [UInt8] = []
     var bodyOffset = 0
+    /// More of the body may come.
+    var isBodyOpen = false
     var trailers: HeaderBlock?
     /// Send RST_STREAM(NO_ERROR) once the answer is out, because the peer has not ended its side.
     var resetsAfterAnswer = false
+
+    /// Part of what was to be sent still waits for the peer.
+    package var hasUnsentBody: Bool { !body.isEmpty }
 
     init(id: Int32, session: Session) {
         self.id = id

@@ -40,8 +40,13 @@ private func classifyExact(
         return .transient
     case "57014":  // query_canceled: statement_timeout, or a person
         return .transient
-    case "XX000":  // internal_error: also what jsonb says about an unknown version byte
-        return row.map { .rejectedRow(table: $0.table, rowNumber: $0.rowNumber) } ?? .transient
+    case "XX000":  // internal_error
+        // A quota that is reached (EDQUOT, EFBIG) has no code of its own, and comes with the row
+        // at which the server was: only what is known to speak of content does.
+        guard let row, report.primaryMessage.hasPrefix("unsupported jsonb version") else {
+            return .transient
+        }
+        return .rejectedRow(table: row.table, rowNumber: row.rowNumber)
     case "42703":  // undefined_column: those of attributes are not what they were
         return .missingColumn
     case "42804":  // datatype_mismatch: our columns against the table's, true of every row

@@ -1,45 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Base
 
-/// Where in the ledger an export committed now is noted: the current window and the one before.
+/// How the ledger is divided in time: an export is noted in the window that is current when it is
+/// committed, and in the one before.
+///
+/// Which one is current is for the server's clock to say: daemons on one database have to agree,
+/// and the clock of one may jump between a COMMIT and the attempt to send the same again.
 package struct LedgerWindow: Sendable, Equatable {
+    /// Windows take turns in as many partitions, see `migrations/0006_export_ledger.sql`.
     package static let slotCount: Int64 = 4
     /// Seconds for which the ledger is kept for the sake of a spool.
     package static let keptSecondsMax: Int64 = 86_400
 
     /// Seconds that one window spans (`durability.dedup_window`).
     package let lengthSeconds: Int64
-    /// Start of the current window, seconds since 1970.
-    package let startSeconds: Int64
 
-    package init(lengthSeconds: Int64, nowUnixNs: UInt64) {
+    package init(lengthSeconds: Int64) {
         precondition(lengthSeconds > 0)
         self.lengthSeconds = lengthSeconds
-        let nowSeconds = Int64(nowUnixNs / 1_000_000_000)
-        startSeconds = nowSeconds - nowSeconds % lengthSeconds
     }
 
-    /// Start of the window before.
-    var previousStartSeconds: Int64 { startSeconds - lengthSeconds }
-
-    /// The windows in which an export is noted, and so those in which a retry is looked for.
-    ///
-    /// One out of a spool has those of its arrival as well: a first attempt was noted about then,
-    /// and a second copy of it in the spool will be.
-    func starts(of note: ExportNote) -> Set<Int64> {
-        guard let place = note.place else { return [previousStartSeconds, startSeconds] }
-        let arrival = LedgerWindow(lengthSeconds: lengthSeconds, nowUnixNs: place.arrivalUnixNs)
-        return [
-            previousStartSeconds, startSeconds, arrival.previousStartSeconds, arrival.startSeconds,
-        ]
+    /// SQL for the number of the current window, which stays the same throughout a transaction;
+    /// `lengthParameter` names the parameter that holds the length.
+    static func currentNumber(_ lengthParameter: String) -> String {
+        "floor(extract(epoch FROM now()))::bigint / \(lengthParameter)"
     }
-
-    func slot(ofStart startSeconds: Int64) -> Int64 {
-        startSeconds / lengthSeconds % LedgerWindow.slotCount
-    }
-
-    /// The slot whose windows are over: neither this, the last nor the next one is in it.
-    var idleSlot: Int64 { slot(ofStart: startSeconds + 2 * lengthSeconds) }
 }
 
 extension PGConnection {
@@ -62,10 +47,7 @@ extension PGConnection {
         precondition(!sources.isEmpty)
         begin()
         do throws(DatabaseError) {
-            var known = try mark(notes, deadlineNs: deadlineNs)
-            if let window {
-                known.formUnion(try note(notes, in: window, deadlineNs: deadlineNs))
-            }
+            let known = try note(notes, in: window, deadlineNs: deadlineNs)
             guard known.isEmpty else {
                 rollback(deadlineNs: Deadline.inMs(PGConnection.rollbackTimeoutMs))
                 try markKnown(notes.filter { known.contains($0.fingerprint) }, deadlineNs)
@@ -84,7 +66,7 @@ extension PGConnection {
     }
 
     /// The ledger forgets; a record of a spool that is known by it must be known for good.
-    private mutating func markKnown(
+    package mutating func markKnown(
         _ notes: [ExportNote], _ deadlineNs: UInt64
     ) throws(DatabaseError) {
         guard notes.contains(where: { $0.place != nil }) else { return }
@@ -93,39 +75,81 @@ extension PGConnection {
         }
     }
 
+    /// Writes marks and ledger rows in the open transaction; returns the fingerprints of those that
+    /// have some already.
+    mutating func note(
+        _ notes: [ExportNote], in window: LedgerWindow?, deadlineNs: UInt64
+    ) throws(DatabaseError) -> Set<Fingerprint> {
+        var known = try mark(notes, deadlineNs: deadlineNs)
+        if let window {
+            known.formUnion(try noteInLedger(notes, window, deadlineNs: deadlineNs))
+        }
+        return known
+    }
+
     /// Inserts the rows of each fingerprint, in one order everywhere, so that two daemons that
     /// note the same exports wait for one another instead of locking each other out.
-    private mutating func note(
-        _ notes: [ExportNote], in window: LedgerWindow, deadlineNs: UInt64
+    ///
+    /// An export out of a spool is noted in the windows of its arrival as well: a first attempt was
+    /// noted about then, and so will be a second copy of it in the spool.
+    private mutating func noteInLedger(
+        _ notes: [ExportNote], _ window: LedgerWindow, deadlineNs: UInt64
     ) throws(DatabaseError) -> Set<Fingerprint> {
-        var missingCounts: [Fingerprint: Int] = [:]
-        var slots = ArrayParameter(.int8)
-        var starts = ArrayParameter(.int8)
         var fingerprints = ArrayParameter(.bytea)
+        var arrivals = ArrayParameter(.int8)
         for note in notes {
-            let noteStarts = window.starts(of: note)
-            missingCounts[note.fingerprint] = noteStarts.count
-            for start in noteStarts {
-                slots.append(window.slot(ofStart: start))
-                starts.append(start)
-                fingerprints.append(note.fingerprint.bytes)
-            }
+            fingerprints.append(note.fingerprint.bytes)
+            arrivals.append(note.place.map { Int64(clamping: $0.arrivalUnixNs / 1_000_000_000) })
         }
+        var parameters = QueryParameters()
+        parameters.append(fingerprints)
+        parameters.append(window.lengthSeconds)
+        parameters.append(arrivals)
         let result = try query(
             """
-            INSERT INTO otel_export_ledger (slot, window_start, fingerprint)
-            SELECT slot::smallint, window_start, fingerprint
-            FROM unnest($1, $2, $3) AS noted (slot, window_start, fingerprint)
-            ORDER BY fingerprint, window_start
-            ON CONFLICT DO NOTHING
-            RETURNING fingerprint
-            """, QueryParameters([slots, starts, fingerprints]), deadlineNs: deadlineNs)
+            WITH wanted AS (
+                SELECT DISTINCT fingerprint, number
+                FROM unnest($1, $3) AS noted (fingerprint, arrival)
+                CROSS JOIN LATERAL (
+                    SELECT start - age
+                    FROM (VALUES (0), (1)) AS ages (age)
+                    CROSS JOIN (VALUES (\(LedgerWindow.currentNumber("$2"))), (arrival / $2))
+                        AS starts (start)
+                    WHERE start IS NOT NULL
+                ) AS windows (number)
+            ), written AS (
+                INSERT INTO otel_export_ledger (slot, window_start, fingerprint)
+                SELECT (number % \(LedgerWindow.slotCount))::smallint, number * $2, fingerprint
+                FROM wanted
+                ORDER BY fingerprint, number
+                ON CONFLICT DO NOTHING
+                RETURNING fingerprint
+            )
+            SELECT fingerprint
+            FROM (SELECT fingerprint, count(*) AS number FROM wanted GROUP BY 1) AS wanted
+            LEFT JOIN (SELECT fingerprint, count(*) AS number FROM written GROUP BY 1) AS written
+                USING (fingerprint)
+            WHERE wanted.number IS DISTINCT FROM written.number
+            """, parameters, deadlineNs: deadlineNs)
+        var known: Set<Fingerprint> = []
         for row in 0..<result.rowCount {
             if let fingerprint = Fingerprint(result.bytes(row: row, column: 0)) {
-                missingCounts[fingerprint, default: 0] -= 1
+                known.insert(fingerprint)
             }
         }
-        return Set(missingCounts.filter { $0.value != 0 }.keys)
+        return known
+    }
+
+    /// The slot whose windows are over: neither this, the last nor the next one is in it.
+    private mutating func idleSlot(
+        _ window: LedgerWindow, deadlineNs: UInt64
+    ) throws(DatabaseError) -> Int64 {
+        var parameters = QueryParameters()
+        parameters.append(window.lengthSeconds)
+        let result = try query(
+            "SELECT (\(LedgerWindow.currentNumber("$1")) + 2) % \(LedgerWindow.slotCount)",
+            parameters, deadlineNs: deadlineNs)
+        return result.integer(row: 0, column: 0) ?? 0
     }
 
     /// Empties the slot whose windows are over, where it holds anything, and no spool holds exports
@@ -136,17 +160,20 @@ extension PGConnection {
     package mutating func clearIdleLedgerSlot(
         _ window: LedgerWindow, deadlineNs: UInt64
     ) throws(DatabaseError) -> Bool {
-        let table = "otel_export_ledger_\(window.idleSlot)"
-        let startSeconds = window.startSeconds
+        let table = "otel_export_ledger_\(try idleSlot(window, deadlineNs: deadlineNs))"
+        var parameters = QueryParameters()
+        parameters.append(window.lengthSeconds)
         let found = try query(
             """
             SELECT 1 FROM \(table)
             WHERE NOT EXISTS (
                 SELECT 1 FROM otel_spools
-                WHERE keep_since_unix_nano < \(startSeconds) * 1000000000
-                AND keep_since_unix_nano > \(startSeconds - LedgerWindow.keptSecondsMax) * 1000000000)
+                WHERE keep_since_unix_nano / 1000000000
+                    < \(LedgerWindow.currentNumber("$1")) * $1
+                AND keep_since_unix_nano / 1000000000
+                    > extract(epoch FROM now()) - \(LedgerWindow.keptSecondsMax))
             LIMIT 1
-            """, QueryParameters(), deadlineNs: deadlineNs)
+            """, parameters, deadlineNs: deadlineNs)
         guard found.rowCount > 0 else { return false }
         try withTransaction(deadlineNs: deadlineNs) { connection throws(DatabaseError) in
             try connection.execute(

@@ -12,8 +12,6 @@ package struct MigrationRunner: Sendable {
 
     /// PostgreSQL 14 brought what partitions are looked up by (`inhdetachpending`).
     static let serverVersionMin = 140_000
-    /// See `PartitionMaker.advisoryLockObject`.
-    static let advisoryLockObject: Int32 = 2
 
     /// `migrations` are numbered 1, 2, 3, ...
     package init(migrations: [Migration] = Migration.embedded) {
@@ -90,8 +88,7 @@ extension MigrationRunner {
     }
 
     private func lockCall(_ function: String) -> String {
-        let lockClass = PartitionMaker.advisoryLockClass
-        return "SELECT \(function)(\(lockClass), \(MigrationRunner.advisoryLockObject))"
+        "SELECT \(function)\(AdvisoryLock.migrations.key)"
     }
 
     /// Gives back the lock and the statement timeout. A connection that cannot do so is of no more

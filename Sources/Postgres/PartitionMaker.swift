@@ -15,9 +15,6 @@ package struct PartitionMaker: Sendable {
     static let lockTimeoutMs = 200
     /// Partitions per transaction: each takes a handful of the server's shared lock slots.
     static let createdPerTransactionMax = 16
-    /// The first half of every advisory lock's key of ours; the second names the use.
-    static let advisoryLockClass: Int32 = 0x5374_6172  // "Star"
-    static let advisoryLockObject: Int32 = 1
 
     package init(interval: PartitionInterval, cache: PartitionCache) {
         self.interval = interval
@@ -122,13 +119,10 @@ extension PartitionMaker {
     }
 
     private func lock(_ connection: inout PGConnection, deadlineNs: UInt64) throws(DatabaseError) {
-        let (lockClass, lockObject) = (
-            PartitionMaker.advisoryLockClass, PartitionMaker.advisoryLockObject
-        )
         try connection.execute(
             """
             SET LOCAL lock_timeout = \(PartitionMaker.lockTimeoutMs);
-            SELECT pg_advisory_xact_lock(\(lockClass), \(lockObject))
+            SELECT pg_advisory_xact_lock\(AdvisoryLock.partitions.key)
             """, deadlineNs: deadlineNs)
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Base
 internal import Decode
+internal import Synchronization
 
 /// The queue between the loops that decode and the writers that store: bounded, many to many.
 ///
@@ -17,6 +18,9 @@ package final class BoundedRing: @unchecked Sendable {
     private var count = 0
     private var itemCount = 0
     private var isClosed = false
+    // Copies of the counts, for those who only want to know.
+    private let shownCount = Atomic<Int>(0)
+    private let shownItemCount = Atomic<Int>(0)
 
     package init(slotCountMax: Int) {
         precondition(slotCountMax > 0)
@@ -31,9 +35,14 @@ package final class BoundedRing: @unchecked Sendable {
         unsafe slots.deallocate()
     }
 
-    /// Exports and items that wait now.
+    /// Exports and items that wait now. Takes no lock; the two may be a moment apart.
     package var depth: (exportCount: Int, itemCount: Int) {
-        monitor.withLock { (count, itemCount) }
+        (shownCount.load(ordering: .relaxed), shownItemCount.load(ordering: .relaxed))
+    }
+
+    private func showDepth() {
+        shownCount.store(count, ordering: .relaxed)
+        shownItemCount.store(itemCount, ordering: .relaxed)
     }
 
     /// Moves `pending` in, or hands it back when the ring is full or closed. O(1).
@@ -44,6 +53,7 @@ package final class BoundedRing: @unchecked Sendable {
         itemCount += pending.export.itemCount
         unsafe (slots + (headIndex + count) % slotCountMax).initialize(to: pending)
         count += 1
+        showDepth()
         monitor.signal()
         return nil
     }
@@ -89,6 +99,33 @@ package final class BoundedRing: @unchecked Sendable {
             count -= 1
             itemCount -= nextItemCount
         }
+        showDepth()
+    }
+
+    /// Moves the exports that `isWanted` names to the end of `batch`, as far as it has room; the
+    /// others keep their order.
+    ///
+    /// Cost: one look at every export that waits, under the lock. `isWanted` must be quick.
+    package func take(
+        into batch: inout ExportBatch, where isWanted: (borrowing PendingExport) -> Bool
+    ) {
+        monitor.lock()
+        defer { monitor.unlock() }
+        var keptCount = 0
+        for offset in 0..<count {
+            let slot = unsafe slots + (headIndex + offset) % slotCountMax
+            if !batch.isFull, unsafe isWanted(slot.pointee) {
+                itemCount -= unsafe slot.pointee.export.itemCount
+                batch.append(unsafe slot.move())
+            } else {
+                if keptCount != offset {
+                    let kept = unsafe slots + (headIndex + keptCount) % slotCountMax
+                    unsafe kept.moveInitialize(from: slot, count: 1)
+                }
+                keptCount += 1
+            }
+        }
+        count = keptCount
     }
 
     /// Takes nothing more in; what is inside can still be taken. Wakes all consumers.

@@ -30,6 +30,12 @@ package struct PendingExport: ~Copyable, Sendable {
         self.spoolNumber = spoolNumber
     }
 
+    /// Whether somebody waits for the outcome: else its COPY must not be started, because the
+    /// client sends it again.
+    package func isWanted(nowNs: UInt64) -> Bool {
+        deadlineNs > nowNs && !cancellation.isCancelled
+    }
+
     /// Answers, and lets the export go.
     package consuming func settle(_ outcome: Outcome) {
         ticket.settle(outcome)

@@ -52,16 +52,27 @@ struct DimensionIndex: ~Copyable {
                 keySizeBytesMax: DimensionIndex.pendingKeySizeBytesMax))
     }
 
+    /// Look-ups since the start, and those that found nothing.
+    private(set) var lookUpCount = 0
+    private(set) var missCount = 0
+
     var knownCount: Int { known.count }
     var evictedCount: Int { known.evictedCount }
 
     /// What is known of `key`, or nil. O(1), no allocation.
     mutating func find(_ key: borrowing CacheKey) -> DimensionRef? {
-        guard !key.isTooLong else { return nil }
+        lookUpCount += 1
+        guard !key.isTooLong else {
+            missCount += 1
+            return nil
+        }
         let bytes = key.bytes
         let hash = ByteKeyTable.hash(bytes)
         if let id = known.find(bytes, hash: hash) { return DimensionRef(id: id) }
-        guard pending.count > 0, let number = pending.find(bytes, hash: hash) else { return nil }
+        guard pending.count > 0, let number = pending.find(bytes, hash: hash) else {
+            missCount += 1
+            return nil
+        }
         return DimensionRef(missingPosition: Int(pending.value(at: number)))
     }
 

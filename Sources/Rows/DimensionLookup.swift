@@ -56,6 +56,16 @@ struct DimensionLookup: ~Copyable {
             + bounds.evictedCount + series.evictedCount
     }
 
+    var lookUpCount: Int {
+        resources.lookUpCount + scopes.lookUpCount + operations.lookUpCount + metrics.lookUpCount
+            + bounds.lookUpCount + series.lookUpCount
+    }
+
+    var missCount: Int {
+        resources.missCount + scopes.missCount + operations.missCount + metrics.missCount
+            + bounds.missCount + series.missCount
+    }
+
     /// Caches what was missing with the ids it has now, and empties it.
     mutating func learn() {
         resources.learn(from: missing.resources)

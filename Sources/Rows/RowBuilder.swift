@@ -58,6 +58,9 @@ package struct RowBuilder: ~Copyable {
     /// Dimension ids that are cached, and how many were thrown away since the start.
     package var cachedCount: Int { lookup.cachedCount }
     package var evictedCount: Int { lookup.evictedCount }
+    /// Look-ups of dimensions since the start, and those that found no id and none under way.
+    package var lookUpCount: Int { lookup.lookUpCount }
+    package var missCount: Int { lookup.missCount }
 
     /// Attributes of the batch's resources, scopes and series that are not stored, each as often as
     /// it was looked up.

@@ -4,6 +4,7 @@
 enum JSONText {
     case text(String)
     case number(Int64)
+    case decimal(Double, digits: Int)
     case truth(Bool)
     case null
     case list([JSONText])
@@ -20,6 +21,7 @@ extension JSONText: CustomStringConvertible {
         switch self {
         case .text(let text): return JSONText.quoted(text)
         case .number(let number): return "\(number)"
+        case .decimal(let number, let digits): return DecimalText.text(number, digits: digits)
         case .truth(let truth): return "\(truth)"
         case .null: return "null"
         case .list(let items):
@@ -42,5 +44,20 @@ extension JSONText: CustomStringConvertible {
             }
         }
         return quoted + "\""
+    }
+}
+
+/// Numbers with a fraction, for people and for JSON.
+enum DecimalText {
+    /// `-0.125` with three digits, rounded; `digits` is 0 to 9, and numbers are below 10^9.
+    static func text(_ number: Double, digits: Int) -> String {
+        let scale = (0..<digits).reduce(Int64(1)) { product, _ in product * 10 }
+        let scaled = Int64((number * Double(scale)).rounded())
+        let (whole, rest) = scaled.magnitude.quotientAndRemainder(dividingBy: scale.magnitude)
+        let sign = scaled < 0 ? "-" : ""
+        guard digits > 0 else { return "\(sign)\(whole)" }
+        let fraction = "\(rest)"
+        return "\(sign)\(whole)." + String(repeating: "0", count: digits - fraction.count)
+            + fraction
     }
 }

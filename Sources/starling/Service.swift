@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Collector
 internal import Logging
-internal import Socket
+internal import Web
 
 /// What `serve` and `up` have in common: configuration, log, service manager, and the daemon on
 /// them.
@@ -24,9 +24,11 @@ final class Service {
         for note in configuration.notes { logger.warning("\(note)") }
     }
 
-    /// Runs the daemon until it is told to end. `started` hears where OTLP/gRPC is served.
-    func run(started: (Endpoint?) -> Void) throws(DaemonError) {
-        let daemon = Daemon(configuration, logger: logger, serviceManager: serviceManager)
+    /// Runs the daemon until it is told to end. `started` hears where what is served.
+    func run(started: (ServedEndpoints) -> Void) throws(DaemonError) {
+        let daemon = Daemon(
+            configuration, logger: logger, serviceManager: serviceManager,
+            api: WebServer(logger: logger))
         try daemon.serve(started: started, reload: reload)
     }
 

@@ -27,7 +27,7 @@ struct Starling: ParsableCommand {
         version: "starling \(Version.text)",
         subcommands: [
             Up.self, Serve.self, Migrate.self, Config.self, Partitions.self, Retention.self,
-            Send.self,
+            Attributes.self, Send.self,
         ])
 
     /// Parses, runs, and turns every error into its text and its exit code.

@@ -59,8 +59,8 @@ struct Up: ParsableCommand {
         } columnsAdded: { table, names in
             service.logger.info("\(names.count) columns for attributes on \(table)")
         }
-        try service.run { endpoint in
-            print(Banner.text(grpc: endpoint, psqlCommand: postgres.psqlCommand), terminator: "")
+        try service.run { served in
+            print(Banner.text(served, psqlCommand: postgres.psqlCommand), terminator: "")
             fflush(nil)  // whoever reads it through a pipe waits for it now
         }
     }

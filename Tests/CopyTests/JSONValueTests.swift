@@ -82,7 +82,7 @@ func doubleAsJSON(value: Double, expected: String) throws {
 }
 
 @Test func doublesReadBackAsWhatTheyWere() throws {
-    var generator = SplitMix64(state: 42)
+    var generator = SplitMix64(seed: 42)
     for _ in 0..<2_000 {
         // Magnitudes around the whole positional range and beyond it.
         let exponent = Int(generator.next() % 80) - 20
@@ -170,17 +170,4 @@ func escapesAtEveryPlace(special: String, escaped: String) throws {
     #expect(
         try json(value) == "{\"k\":" + String(repeating: "[", count: depth) + "1"
             + String(repeating: "]", count: depth) + "}")
-}
-
-/// Numbers that look random and are the same in every run.
-private struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
 }

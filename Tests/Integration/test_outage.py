@@ -291,3 +291,31 @@ def test_start_while_the_database_is_away(cluster, database, start_server):
     with server.channel() as channel:
         assert Export(channel)(otlp.request("traces"), timeout=60).SerializeToString() == b""
     assert server.daemon.stop() == 0, server.daemon.output()
+
+
+def test_exports_nobody_waits_for_leave_the_ring(database, start_server, cluster, cluster_runs):
+    """While the database is away, requests that ran out of time do not keep the slots of others."""
+    server = start_server(database, {"ring.exports_max": "16", "database.writers": "1"})
+    with server.channel() as channel:
+        export = Export(channel)
+        export(otlp.request("traces"))
+        cluster.stop(signal.SIGQUIT)
+        # More than the writer has in hand and the ring has slots for; none of them is stored.
+        calls = [export.method(request).future(request, timeout=2)
+                 for request in (otlp.request("traces", [otlp.span()]) for _ in range(64))]
+        codes = [call.code() for call in calls]
+        assert set(codes) == RETRYABLE, codes
+
+        def has_room():
+            """A ring that is full says so at once."""
+            probe = otlp.request("traces", [otlp.span()])
+            call = export.method(probe).future(probe, timeout=2)
+            return call.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+
+        eventually(has_room, "room in the ring")
+        waiting = otlp.request("traces", [otlp.span()])
+        call = export.method(waiting).future(waiting, timeout=60)
+        cluster.start()
+        assert call.result().SerializeToString() == b""
+        assert waiting.resource_spans[0].scope_spans[0].spans[0].span_id in stored_ids(database)
+    assert server.daemon.stop() == 0, server.daemon.output()

@@ -27,9 +27,22 @@ struct ClassificationTests {
     }
 
     @Test(arguments: [
+        ("unsupported jsonb version number 2", true),
+        ("could not extend file \"base/16384/16500\": Disk quota exceeded", false),
+        ("could not write to file \"base/16384/16500\": File too large", false),
+        ("message", false),
+    ])
+    func internalErrorSpeaksOfRow(message: String, isRowRejected: Bool) {
+        #expect(
+            judge("XX000", row: ClassificationTests.row, message: message)
+                == (isRowRejected
+                    ? .rejectedRow(table: "otel_spans_fact", rowNumber: 7) : .transient))
+    }
+
+    @Test(arguments: [
         "22021", "22P05", "22P02", "22003", "22008", "22P04", "23502", "23505", "54000", "54001",
         "08P01",
-        "XX000", "P0001",
+        "P0001",
     ])
     func rowIsRejected(sqlState: String) {
         #expect(
@@ -72,9 +85,10 @@ struct ClassificationTests {
     }
 
     private func judge(
-        _ sqlState: String?, row: CopyRowContext?, isConnectionUsable: Bool = true
+        _ sqlState: String?, row: CopyRowContext?, isConnectionUsable: Bool = true,
+        message: String = "message"
     ) -> DatabaseError.Disposition {
-        let report = ServerReport(sqlState: sqlState, primaryMessage: "message")
+        let report = ServerReport(sqlState: sqlState, primaryMessage: message)
         return classify(report, row: row, isConnectionUsable: isConnectionUsable)
     }
 }

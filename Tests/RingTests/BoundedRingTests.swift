@@ -74,6 +74,59 @@ private func push(_ pending: consuming PendingExport, to ring: BoundedRing) -> B
         #expect(recorder.ledger.openTicketCount == 0)
     }
 
+    // Goal: what is named leaves, the rest keeps its order, and the ring goes on working around its
+    // end. Method: every subset of five exports, from every position of the ring.
+    @Test(arguments: 0..<32)
+    func takesOutWhatIsNamed(subset: Int) throws {
+        for startIndex in 0..<5 {
+            let recorder = Recorder()
+            let ring = BoundedRing(slotCountMax: 5)
+            var batch = ExportBatch(exportCountMax: 5)
+            for _ in 0..<startIndex {
+                _ = push(try makePending(0, ledger: recorder.ledger, budget: budget), to: ring)
+                _ = ring.take(into: &batch, itemCountMax: 1)
+                batch.settleFirst(1) { _, _ in .accepted }
+            }
+            for stream in 0..<5 {
+                _ = push(
+                    try makePending(
+                        Int32(stream), itemCount: stream + 1, ledger: recorder.ledger,
+                        budget: budget),
+                    to: ring)
+            }
+            ring.take(into: &batch) { subset >> Int($0.ticket.address.streamID) & 1 == 1 }
+            let streams = (0..<batch.count).map {
+                batch.withExport($0) { $0.ticket.address.streamID }
+            }
+            #expect(streams == (0..<5).filter { subset >> $0 & 1 == 1 }.map(Int32.init))
+            batch.settleFirst(batch.count) { _, _ in .expired }
+            let kept = (0..<5).filter { subset >> $0 & 1 == 0 }
+            #expect(ring.depth.exportCount == kept.count)
+            #expect(ring.depth.itemCount == kept.reduce(0) { $0 + $1 + 1 })
+            var isRefused = false
+            for _ in kept.count..<5 where !isRefused {
+                isRefused = push(
+                    try makePending(9, ledger: recorder.ledger, budget: budget), to: ring)
+            }
+            #expect(!isRefused)
+            _ = ring.take(into: &batch, itemCountMax: .max)
+            let rest = (0..<batch.count).map { batch.withExport($0) { $0.ticket.address.streamID } }
+            #expect(rest == kept.map(Int32.init) + Array(repeating: 9, count: 5 - kept.count))
+        }
+    }
+
+    @Test func takesOutNoMoreThanFits() throws {
+        let recorder = Recorder()
+        let ring = BoundedRing(slotCountMax: 4)
+        for stream in 0..<4 {
+            _ = push(
+                try makePending(Int32(stream), ledger: recorder.ledger, budget: budget), to: ring)
+        }
+        var batch = ExportBatch(exportCountMax: 3)
+        ring.take(into: &batch) { _ in true }
+        #expect(batch.count == 3 && ring.depth.exportCount == 1)
+    }
+
     @Test func aFullRingHandsTheExportBack() throws {
         let recorder = Recorder()
         let ring = BoundedRing(slotCountMax: 2)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Base
+import OTLPFixtures
 import Rows
 import Testing
 
@@ -28,5 +29,32 @@ func everyNameIsFoundAndNoOther(keys: [String]) {
         where !known.contains(miss) {
             #expect(find(miss, in: index) == nil)
         }
+    }
+}
+
+/// Names of every length up to 40, out of few beginnings, middles and ends, so that many agree in
+/// length and in their first and last eight bytes.
+private func alikeName(_ numbers: inout SplitMix64) -> String {
+    func word(_ letters: String, _ count: Int) -> String {
+        String((0..<count).map { _ in letters.randomElement(using: &numbers) ?? "a" })
+    }
+    let count = Int.random(in: 0...40, using: &numbers)
+    let nulls = String(repeating: "\0", count: 8)
+    let beginnings = ["service.", "http.req", nulls]
+    let ends = ["ute.name", "yyyyyyyz", nulls]
+    let beginning = (beginnings.randomElement(using: &numbers) ?? "").prefix(count)
+    let end = (ends.randomElement(using: &numbers) ?? "").prefix(count - beginning.count)
+    return beginning + word("ab", count - beginning.count - end.count) + end
+}
+
+// The table against a list that is searched name by name.
+@Test(arguments: [1, 2, 7, 64, 300, 2_000])
+func itFindsWhatASearchOfTheListFinds(keyCount: Int) {
+    var numbers = SplitMix64(seed: UInt64(keyCount))
+    let keys = Array(Set((0..<keyCount).map { _ in alikeName(&numbers) }))
+    let index = AttributeKeyIndex(keys)
+    let positions = Dictionary(uniqueKeysWithValues: keys.enumerated().map { ($1, $0) })
+    for key in keys + (0..<5_000).map({ _ in alikeName(&numbers) }) {
+        #expect(find(key, in: index) == positions[key], "\(key.debugDescription) in \(keys)")
     }
 }

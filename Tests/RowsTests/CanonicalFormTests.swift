@@ -69,7 +69,8 @@ private func resourceHash(_ attributes: OTLPAttributes) throws -> String {
             }
         }
     }.bytes
-    let missing = try Resolved(.traces, bytes).builder.missing
+    let resolved = try Resolved(.traces, bytes)
+    let missing = resolved.builder.missing
     #expect(
         missing.scopes.entries.map { $0.hash.hex } == [
             "7e81d70b2b1b52c0f7f87c0c9b73b356155b593c66c87fc5870a195eb7e5067f"
@@ -102,7 +103,8 @@ private func resourceHash(_ attributes: OTLPAttributes) throws -> String {
             }
         }
     }
-    let missing = try Resolved(.metrics, bytes).builder.missing
+    let resolved = try Resolved(.metrics, bytes)
+    let missing = resolved.builder.missing
     #expect(
         missing.metrics.entries[0].hash.hex
             == "1c9ef9144a03fd58c8870e35cfa996fded6fcacff9d6b4d8acb0989670faee08")

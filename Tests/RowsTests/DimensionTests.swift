@@ -62,7 +62,9 @@ func serviceName(attributes: OTLPAttributes, expected: String?) throws {
         scope.message(2) { $0.text(1, "without data") }
         scope.text(3, "https://schema")
     }
-    let entries = try Resolved(.metrics, bytes).builder.missing.metrics.entries
+    // What is missing borrows from the export, so that it has to stay.
+    let resolved = try Resolved(.metrics, bytes)
+    let entries = resolved.builder.missing.metrics.entries
     let contents = entries.map { $0.content.content }
     #expect(contents.map { $0.typeID } == [5, 7, 9, 10, 11])
     #expect(contents.map { $0.temporality } == [nil, 1, 0, 0, nil])
@@ -81,7 +83,9 @@ func serviceName(attributes: OTLPAttributes, expected: String?) throws {
             }
         }
     }
-    let entries = try Resolved(.metrics, bytes).builder.missing.metrics.entries
+    // What is missing borrows from the export, so that it has to stay.
+    let resolved = try Resolved(.metrics, bytes)
+    let entries = resolved.builder.missing.metrics.entries
     #expect(entries.count == 2 && entries[0].hash != entries[1].hash)
     #expect(entries[0].content.identityHash == entries[1].content.identityHash)
 }
@@ -89,7 +93,8 @@ func serviceName(attributes: OTLPAttributes, expected: String?) throws {
 @Test func missingDimensionsAreSortedByHash() throws {
     let bytes = request { scope in for number in 0..<20 { scope.span(name: "operation \(number)") }
     }
-    let operations = try Resolved(.traces, bytes).builder.missing.operations
+    let resolved = try Resolved(.traces, bytes)
+    let operations = resolved.builder.missing.operations
     let hashes = operations.positionsSortedByHash.map { operations.entries[$0].hash }
     #expect(hashes == operations.entries.map { $0.hash }.sorted() && hashes.count == 20)
 }

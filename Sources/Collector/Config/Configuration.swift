@@ -17,6 +17,7 @@ package struct Configuration: Sendable, Equatable {
     package internal(set) var batch = Batch()
     package internal(set) var partitions = Partitions()
     package internal(set) var retention = Retention()
+    package internal(set) var deadLetters = DeadLetters()
     package internal(set) var attributes = Attributes()
     package internal(set) var durability = Durability()
     package internal(set) var spool = Spool()
@@ -42,7 +43,7 @@ package struct Configuration: Sendable, Equatable {
         package internal(set) var grpc: Endpoint?
         /// `listen.http`. OTLP/HTTP; checked, not served by this version.
         package internal(set) var http: Endpoint?
-        /// `listen.api`. Query API; checked, not served by this version.
+        /// `listen.api`. Metrics, health and status over HTTP.
         package internal(set) var api: Endpoint?
     }
 
@@ -100,6 +101,14 @@ package struct Configuration: Sendable, Equatable {
         /// `partitions.close_after`. From a partition's last moment to the making of its late
         /// indexes.
         package internal(set) var closeAfterNs: Int64 = 0
+    }
+
+    package struct DeadLetters: Sendable, Equatable {
+        /// `dead_letters.rows_max`. Rows, 1,000...100,000,000. Beyond, the oldest are purged.
+        package internal(set) var rowCountMax = 0
+        /// `dead_letters.bytes_max`. Bytes of the requests that are kept, 1 MiB...1 TiB. One
+        /// transaction writes a quarter of it at most.
+        package internal(set) var sizeBytesMax = 0
     }
 
     package struct Retention: Sendable, Equatable {
@@ -181,9 +190,6 @@ extension Configuration {
         var notes: [String] = []
         if let http = listen.http {
             notes.append("listen.http is \(http), but this version does not serve OTLP/HTTP")
-        }
-        if let api = listen.api {
-            notes.append("listen.api is \(api), but this version does not serve the query API")
         }
         if listen.grpc == nil {
             notes.append("listen.grpc is empty, so nothing is received")

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Base
 
 /// What a configuration is made from. Order of precedence: `fixed`, overrides, environment, file.
 package struct ConfigurationSources: Sendable {
@@ -95,7 +96,10 @@ struct ConfigurationLoader {
 
     mutating func addEnvironment(_ environment: [String: String]) {
         let prefix = ConfigurationKey.environmentPrefix
-        let names = environment.keys.filter { $0.hasPrefix(prefix) }.sorted()
+        var names = environment.keys.filter { $0.hasPrefix(prefix) }.sorted()
+        #if DEBUG
+        names.removeAll { $0 == TestBreak.variable }
+        #endif
         for name in names {
             let origin = ConfigurationOrigin.environment(name: name)
             if let key = ConfigurationKey.all.first(where: { $0.environmentName == name }) {

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-package import Socket
+internal import Socket
 
 /// What `starling up` prints when everything runs: where it is, and how to use it.
 package enum Banner {
     /// - Parameters:
-    ///   - grpc: Where OTLP/gRPC is served; nil if it is off.
+    ///   - served: Where what is served.
     ///   - psqlCommand: A command line that opens the database.
-    package static func text(grpc: Endpoint?, psqlCommand: String) -> String {
+    package static func text(_ served: ServedEndpoints, psqlCommand: String) -> String {
         var text = "Starling \(Version.text) is ready.\n\n"
-        text += "  OTLP/gRPC   \(grpc?.description ?? "off")\n"
+        text += "  OTLP/gRPC   \(served.grpc?.description ?? "off")\n"
+        text += "  API         \(served.api.map(target) ?? "off")\n"
         text += "  database    \(psqlCommand)\n"
-        if let grpc {
+        if let grpc = served.grpc {
             text += "\nTo point an SDK at it:\n\n"
             text += "  export OTEL_EXPORTER_OTLP_ENDPOINT=\(target(grpc))\n"
             text += "  export OTEL_EXPORTER_OTLP_PROTOCOL=grpc\n"

@@ -68,6 +68,14 @@ final class IngestConnection: ConnectionHandler, ExportSink {
         }
     }
 
+    /// Says goodbye to those who watch the daemon's health, then to all.
+    func beginDrain(nowNs: UInt64) {
+        server.endWatches()
+        // nghttp2 would let GOAWAY go first.
+        if let connection { pump(into: connection) }
+        server.beginDrain(nowNs: nowNs)
+    }
+
     // MARK: ExportSink
 
     func received(
@@ -82,6 +90,12 @@ final class IngestConnection: ConnectionHandler, ExportSink {
             loop.shared.intake.push(
                 decoded, deadlineNs: deadlineNs, ticket: loop.ledger.open(address),
                 cancellation: cancellation(for: streamID))
+            #if DEBUG
+            if TestBreak.isOn(.ackBeforeCommit) {
+                cancellations.removeValue(forKey: streamID)
+                return .accepted
+            }
+            #endif
             return nil
         } catch {
             switch error {

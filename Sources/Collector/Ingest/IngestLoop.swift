@@ -14,6 +14,7 @@ struct IngestShared: Sendable {
     let budget: MemoryBudget
     let counters: Counters
     let retryHint: RetryHint
+    let health: HealthStatus
     let http2: HTTP2Settings
     let grpc: GRPCSettings
     let connectionCountMax: Int
@@ -22,15 +23,18 @@ struct IngestShared: Sendable {
 
 /// Connections open on all loops together.
 final class ConnectionCount: Sendable {
-    private let value = Atomic<Int>(0)
+    private let count = Atomic<Int>(0)
+
+    var value: Int { count.load(ordering: .relaxed) }
+
     func tryAdd(max: Int) -> Bool {
-        guard value.add(1, ordering: .relaxed).newValue <= max else {
-            value.subtract(1, ordering: .relaxed)
+        guard count.add(1, ordering: .relaxed).newValue <= max else {
+            count.subtract(1, ordering: .relaxed)
             return false
         }
         return true
     }
-    func subtract() { value.subtract(1, ordering: .relaxed) }
+    func subtract() { count.subtract(1, ordering: .relaxed) }
 }
 
 /// What other threads may ask of a loop, and see of it.
@@ -71,6 +75,7 @@ final class IngestLoop: EventLoopClient {
     let shared: IngestShared
     let ledger: AckLedger
     let control = IngestLoopControl()
+    let ackLatency = AckLatency()
     let wakeup: Wakeup
     private let loop: EventLoop
     private var connections: [UInt64: IngestConnection] = [:]
@@ -111,7 +116,8 @@ final class IngestLoop: EventLoopClient {
         let retryHint = shared.retryHint
         let server = ServerConnection(
             http2: shared.http2, settings: shared.grpc, budget: shared.budget,
-            counters: shared.counters, retryHint: { retryHint.delayMs })
+            counters: shared.counters, health: shared.health, ackLatency: ackLatency,
+            retryHint: { retryHint.delayMs })
         let connection = IngestConnection(id: nextConnectionID, server: server, loop: self)
         connections[connection.id] = connection
         return connection
@@ -148,7 +154,7 @@ final class IngestLoop: EventLoopClient {
             isDraining = true
             loop.stopListening()
             let nowNs = Clock.monotonicNs
-            for connection in connections.values { connection.server.beginDrain(nowNs: nowNs) }
+            for connection in connections.values { connection.beginDrain(nowNs: nowNs) }
             loop.forEachConnection { _ in }
         }
         control.isEmpty = loop.connectionCount == 0

@@ -170,34 +170,7 @@ package struct DatabaseMaintenance {
     private func withConnection<Value>(
         _ body: (inout PGConnection) throws(DatabaseError) -> Value
     ) throws(DaemonError) -> Value {
-        var connection = try connect()
-        do throws(DatabaseError) {
-            return try body(&connection)
-        } catch {
-            throw DaemonError(error, settings)
-        }
-    }
-
-    private func connect() throws(DaemonError) -> PGConnection {
-        var connection: PGConnection
-        do throws(DatabaseError) {
-            connection = try PGConnection.connect(settings, stop: StopSignal())
-        } catch {
-            throw DaemonError(error, settings)
-        }
-        let pendingCount: Int
-        do throws(MigrationError) {
-            pendingCount = try MigrationRunner().pending(
-                on: &connection, deadlineNs: stepDeadlineNs
-            ).count
-        } catch {
-            throw DaemonError(error, settings)
-        }
-        guard pendingCount == 0 else {
-            throw DaemonError(
-                .schemaNotCurrent, "\(pendingCount) migrations are pending; run `starling migrate`")
-        }
-        return connection
+        try MigratedDatabase(settings: settings).withConnection(body)
     }
 
     private var stepDeadlineNs: UInt64 { settings.statementDeadlineNs }

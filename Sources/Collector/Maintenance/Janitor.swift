@@ -193,8 +193,7 @@ extension Janitor {
     }
 
     private func clearLedger(on connection: inout PGConnection) throws(DatabaseError) {
-        let window = LedgerWindow(
-            lengthSeconds: settings.dedupWindowSeconds, nowUnixNs: time.unixNs())
+        let window = LedgerWindow(lengthSeconds: settings.dedupWindowSeconds)
         let isCleared = try connection.clearIdleLedgerSlot(
             window, deadlineNs: database.statementDeadlineNs)
         if isCleared { logger.debug("a slot of the export ledger was emptied") }

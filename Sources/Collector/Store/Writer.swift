@@ -22,7 +22,7 @@ final class Writer: Sendable {
 
     /// Works until the ring is closed and empty.
     func run() {
-        var state = WriterState(shared: shared)
+        var state = WriterState(shared: shared, progress: progress)
         var batch = ExportBatch(exportCountMax: WriterSettings.exportCountMax)
         while shared.ring.take(into: &batch, itemCountMax: shared.settings.itemCountMax) {
             progress.step()
@@ -43,8 +43,7 @@ final class Writer: Sendable {
     private func expire(_ batch: inout ExportBatch) {
         let nowNs = Clock.monotonicNs
         batch.settleSome { pending in
-            let isWanted = pending.deadlineNs > nowNs && !pending.cancellation.isCancelled
-            guard !isWanted else { return nil }
+            guard !pending.isWanted(nowNs: nowNs) else { return nil }
             shared.counters.add(
                 pending.export.signal.refusedCounter, pending.export.itemCount)
             return .expired
@@ -64,7 +63,19 @@ final class Writer: Sendable {
             case .overBudget(isAlone: false):
                 giveUp(&batch, exportCount: 1, "no memory is free to store this request now")
             case .overBudget(isAlone: true):
-                refuseFirst(&batch)
+                refuseFirst(
+                    &batch,
+                    "storing it takes more memory than memory.budget_bytes; "
+                        + "send less at once")
+            case .deadLettersTooLarge:
+                if state.transaction.exportCountMax > 1 {
+                    state.transaction.exportCountMax = 1
+                } else {
+                    refuseFirst(
+                        &batch,
+                        "what cannot be stored of it is more than a quarter of "
+                            + "dead_letters.bytes_max; send less at once")
+                }
             case .duplicates(let known):
                 settleDuplicates(&batch, known)
             case .database(let error):
@@ -78,12 +89,13 @@ final class Writer: Sendable {
     ) {
         shared.counters.add(.batchesCommitted)
         shared.outage.succeeded()
+        shared.commits.committed(nowNs: Clock.monotonicNs)
         let counters = shared.counters
         batch.settleFirst(exportCount) { index, pending in
             let result = state.transaction.result(at: index)
             let signal = pending.export.signal
             counters.add(signal.committedCounter, result.rowCount)
-            counters.add(signal.refusedCounter, result.rejectedItemCount)
+            counters.add(signal.deadLetteredCounter, result.deadItemCount)
             return result.outcome
         }
     }
@@ -93,14 +105,19 @@ final class Writer: Sendable {
         _ backoff: inout Backoff
     ) {
         shared.counters.add(.batchesRetried)
+        shared.commits.failed(error, nowNs: Clock.monotonicNs)
         state.noteFailure(error, writer: name)
+        #if DEBUG
+        if isDropped(error) { return batch.settleFirst(batch.count) { _, _ in .accepted } }
+        #endif
         switch error.disposition {
-        case .rejectedContent:
-            // No row is named: one export at a time finds the guilty one.
+        case .rejectedContent, .rejectedRow:
+            // None of our rows, or it would have been found: a dimension. One export at a time finds
+            // the guilty one.
             if state.transaction.exportCountMax > 1 {
                 state.transaction.exportCountMax = 1
             } else {
-                rejectFirst(&batch, error)
+                state.transaction.condemnFirst(error)
             }
         case .stopped:
             shared.outage.keep(&batch)
@@ -127,6 +144,16 @@ final class Writer: Sendable {
         }
     }
 
+    #if DEBUG
+    private func isDropped(_ error: DatabaseError) -> Bool {
+        switch error.disposition {
+        case .reconnect: TestBreak.isOn(.dropBatchOnReconnect)
+        case .stopped: false
+        default: TestBreak.isOn(.dropBatchOnError)
+        }
+    }
+    #endif
+
     /// Tells the first exports to come back.
     private func giveUp(_ batch: inout ExportBatch, exportCount: Int, _ message: String) {
         let afterMs = shared.retryHint.delayMs
@@ -151,25 +178,11 @@ final class Writer: Sendable {
     }
 
     /// The same request would fail in the same way for ever.
-    private func refuseFirst(_ batch: inout ExportBatch) {
+    private func refuseFirst(_ batch: inout ExportBatch, _ message: String) {
         let counters = shared.counters
         batch.settleFirst(1) { _, pending in
             counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
-            return .refused(
-                Refusal(
-                    .tooLarge,
-                    "storing it takes more memory than memory.budget_bytes; send less at once"
-                ))
-        }
-    }
-
-    private func rejectFirst(_ batch: inout ExportBatch, _ error: DatabaseError) {
-        let counters = shared.counters
-        batch.settleFirst(1) { _, pending in
-            let itemCount = pending.export.itemCount
-            counters.add(pending.export.signal.refusedCounter, itemCount)
-            return .partial(
-                rejectedItemCount: itemCount, message: "PostgreSQL refused it: \(error)")
+            return .refused(Refusal(.tooLarge, message))
         }
     }
 }
@@ -181,9 +194,9 @@ struct WriterState: ~Copyable {
     private let shared: WriterShared
     private var isFailing = false
 
-    init(shared: WriterShared) {
+    init(shared: WriterShared, progress: WriterProgress) {
         self.shared = shared
-        transaction = Transaction(shared: shared)
+        transaction = Transaction(shared: shared, progress: progress)
     }
 
     /// Stores the first exports of `batch`, connecting first where there is no usable connection.

@@ -21,6 +21,8 @@ struct WriterShared: Sendable {
     let promotion: CurrentPromotion
     let sightings: SightingNotes
     let outage: OutageStore
+    let committed: CommittedExports
+    let commits: CommitMarks
     let settings: WriterSettings
 }
 
@@ -34,6 +36,10 @@ struct WriterSettings: Sendable {
     /// Seconds for which a retry is recognised at least (`durability.dedup_window`); 0 keeps no
     /// ledger.
     var dedupWindowSeconds: Int64
+    /// The resource attribute that names the tenant (`retention.tenant_attribute`).
+    var tenantAttribute: String
+    /// Encoded bytes of the dead letters of one transaction.
+    var deadLettersSizeBytesMax: Int
     var rowLimits = RowLimits()
 
     /// Encoded bytes that a writer keeps allocated between transactions, per table.
@@ -42,9 +48,18 @@ struct WriterSettings: Sendable {
     static let exportCountMax = 1_024
 }
 
-/// A writer's sign of life.
+/// A writer's sign of life, and what it shows of its work.
 final class WriterProgress: Sendable {
+    /// From BEGIN to the answer to COMMIT. Recorded by the writer.
+    let commitLatency = Histogram()
     private let busySinceNs = Atomic<UInt64>(0)
+    private let dimensionEntries = Atomic<Int>(0)
+
+    /// Dimension ids that the writer has cached.
+    var dimensionEntryCount: Int {
+        get { dimensionEntries.load(ordering: .relaxed) }
+        set { dimensionEntries.store(newValue, ordering: .relaxed) }
+    }
 
     /// Monotonic time of the last step while there is work; nil when the writer waits for work.
     var lastStepNs: UInt64? {

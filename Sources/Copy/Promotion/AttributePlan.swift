@@ -53,7 +53,7 @@ package final class AttributePlan: Sendable {
     /// What is not stored, for the attributes of parts of a row; nil where everything is.
     let drops: AttributeDrops?
     let entries: [Entry]
-    private let index: AttributeKeyIndex
+    let index: AttributeKeyIndex
 
     /// `drops` win over `columns`. Columns are different from one another.
     package init(columns: [PromotedColumn] = [], drops: some Collection<String> = []) {
@@ -72,8 +72,4 @@ package final class AttributePlan: Sendable {
 
     /// Whether every attribute goes into `attributes`.
     var isTrivial: Bool { entries.isEmpty }
-
-    /// Position in `entries` of a name, or nil.
-    @inline(__always)
-    func find(_ key: ByteSlice) -> Int? { index.find(key) }
 }

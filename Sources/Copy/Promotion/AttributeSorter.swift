@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Base
 internal import Decode
+internal import Rows
 
 /// Attributes that are not where one may look for them first.
 package struct AttributeCounts: Sendable, Equatable {
@@ -26,19 +27,21 @@ package struct AttributeCounts: Sendable, Equatable {
 /// Ownership: sole owner of its scratch space. Thread: confined to one. No allocation per row.
 @safe
 struct AttributeSorter: ~Copyable {
-    private enum Position {
-        /// The column is not listed.
-        static let unlisted: Int16 = -1
-        /// The attribute does not occur in this row.
-        static let absent: Int32 = -1
-    }
-
+    /// Position of a column that is not listed.
+    private static let unlisted: Int16 = -1
     /// Batches after which columns are forgotten that none of them wanted.
     private static let batchesPerReview = 1_024
 
     let plan: AttributePlan
+    /// Those of the plan, at hand.
+    private let index: AttributeKeyIndex
+    private let entries: UnsafeMutableBufferPointer<AttributePlan.Entry>
+    /// Whether every attribute goes into `attributes`.
+    let isTrivial: Bool
     /// The columns that COPY names, as positions in `plan.columns`, ascending.
     private(set) var listed: [Int] = []
+    /// How many those are.
+    private(set) var listedCount = 0
     /// Set when `listed` changes; whoever makes the layout from it resets it.
     var hasListChanged = false
     /// Position among the listed ones, by position in `plan.columns`.
@@ -47,8 +50,8 @@ struct AttributeSorter: ~Copyable {
     private let areWanted: UnsafeMutableBufferPointer<Bool>
     /// What to write into each listed column; empty for NULL.
     private let values: UnsafeMutableBufferPointer<AnyValueKind>
-    /// Where each name that is known occurs last in this row.
-    private let lastPositions: UnsafeMutableBufferPointer<Int32>
+    /// The last attribute of this row with each name that is known.
+    private let taken: UnsafeMutableBufferPointer<KeyValueView?>
     /// The names that occur in this row.
     private let touched: UnsafeMutableBufferPointer<Int32>
     private var touchedCount = 0
@@ -61,23 +64,28 @@ struct AttributeSorter: ~Copyable {
 
     init(plan: AttributePlan) {
         self.plan = plan
+        index = plan.index
+        isTrivial = plan.isTrivial
+        unsafe entries = .allocate(capacity: plan.entries.count)
+        _ = unsafe entries.initialize(from: plan.entries)
         unsafe listedPositions = .allocate(capacity: plan.columns.count)
-        unsafe listedPositions.initialize(repeating: Position.unlisted)
+        unsafe listedPositions.initialize(repeating: AttributeSorter.unlisted)
         unsafe areWanted = .allocate(capacity: plan.columns.count)
         unsafe areWanted.initialize(repeating: false)
         unsafe values = .allocate(capacity: plan.columns.count)
         unsafe values.initialize(repeating: .none)
-        unsafe lastPositions = .allocate(capacity: plan.entries.count)
-        unsafe lastPositions.initialize(repeating: Position.absent)
+        unsafe taken = .allocate(capacity: plan.entries.count)
+        unsafe taken.initialize(repeating: nil)
         unsafe touched = .allocate(capacity: plan.entries.count)
         unsafe touched.initialize(repeating: 0)
     }
 
     deinit {
+        unsafe entries.deallocate()
         unsafe listedPositions.deallocate()
         unsafe areWanted.deallocate()
         unsafe values.deallocate()
-        unsafe lastPositions.deallocate()
+        unsafe taken.deallocate()
         unsafe touched.deallocate()
     }
 
@@ -90,27 +98,27 @@ extension AttributeSorter {
     @inline(__always)
     mutating func beginRow() {
         for index in 0..<touchedCount {
-            unsafe lastPositions[Int(touched[index])] = Position.absent
+            unsafe taken[Int(touched[index])] = nil
         }
         touchedCount = 0
-        guard !listed.isEmpty else { return }
-        unsafe values.baseAddress.unsafelyUnwrapped.update(repeating: .none, count: listed.count)
+        guard listedCount > 0 else { return }
+        unsafe values.baseAddress.unsafelyUnwrapped.update(repeating: .none, count: listedCount)
     }
 
-    /// Takes the attribute at `position` of the row, if its name is known; false where it belongs
-    /// into `attributes`. A later one with the same name takes its place.
+    /// Takes an attribute of the row if its name is known; false where it belongs into
+    /// `attributes`. A later one with the same name takes its place.
     @inline(__always)
-    mutating func take(_ key: ByteSlice, at position: Int) -> Bool {
-        guard let entry = plan.find(key) else { return false }
-        if plan.entries[entry].isDropped {
+    mutating func take(_ attribute: KeyValueView, key: ByteSlice) -> Bool {
+        guard let entry = index.find(key) else { return false }
+        if unsafe entries[entry].isDropped {
             counts.dropped += 1
             return true
         }
-        if unsafe lastPositions[entry] == Position.absent {
+        if unsafe taken[entry] == nil {
             unsafe touched[touchedCount] = Int32(entry)
             touchedCount += 1
         }
-        unsafe lastPositions[entry] = Int32(position)
+        unsafe taken[entry] = attribute
         return true
     }
 
@@ -118,16 +126,16 @@ extension AttributeSorter {
     var takenCount: Int { touchedCount }
 
     /// Puts the last attribute of the name number `index` among the taken ones into its column.
-    /// Returns its position where it has none, for which `attributes` is the place.
+    /// Returns it where it has none, so that it belongs into `attributes`.
     @inline(__always)
-    mutating func settle(_ index: Int, of attributes: MessageList<KeyValueView>) -> Int? {
+    mutating func settle(_ index: Int) -> KeyValueView? {
         let entry = unsafe Int(touched[index])
-        let position = unsafe Int(lastPositions[entry])
-        let kind = attributes[position].value?.kind ?? .none
-        let column = Int(plan.entries[entry].column(for: kind))
+        guard let attribute = unsafe taken[entry] else { return nil }
+        let kind = attribute.value?.kind ?? .none
+        let column = unsafe Int(entries[entry].column(for: kind))
         guard column >= 0 else {
             counts.otherType += 1
-            return position
+            return attribute
         }
         unsafe areWanted[column] = true
         let listedPosition = unsafe Int(listedPositions[column])
@@ -142,7 +150,7 @@ extension AttributeSorter {
     /// What stands in the listed column number `index`.
     @inline(__always)
     func value(at index: Int) -> AnyValueKind {
-        precondition(index >= 0 && index < listed.count)
+        precondition(index >= 0 && index < listedCount)
         return unsafe values[index]
     }
 }
@@ -170,13 +178,14 @@ extension AttributeSorter {
         hasListChanged = true
         listed.removeAll(keepingCapacity: true)
         for column in plan.columns.indices {
-            let wasListed = unsafe listedPositions[column] != Position.unlisted
+            let wasListed = unsafe listedPositions[column] != AttributeSorter.unlisted
             guard unsafe isListed(areWanted[column], wasListed) else {
-                unsafe listedPositions[column] = Position.unlisted
+                unsafe listedPositions[column] = AttributeSorter.unlisted
                 continue
             }
             unsafe listedPositions[column] = Int16(listed.count)
             listed.append(column)
         }
+        listedCount = listed.count
     }
 }

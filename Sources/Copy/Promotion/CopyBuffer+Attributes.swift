@@ -10,24 +10,24 @@ extension CopyBuffer {
         attributes: MessageList<KeyValueView>, sortedBy sorter: inout AttributeSorter
     ) -> Bool {
         sorter.beginRow()
-        guard !sorter.plan.isTrivial else { return appendJSONField(attributes: attributes) }
+        guard !sorter.isTrivial else { return appendJSONField(attributes: attributes) }
         var object = JSONObject()
         for position in 0..<attributes.count {
             let attribute = attributes[position]
-            if sorter.take(attribute.key, at: position) { continue }
-            guard object.append(attribute, to: &self) else { return false }
+            let key = attribute.key
+            if sorter.take(attribute, key: key) { continue }
+            guard object.append(key, attribute.value, to: &self) else { return false }
         }
         for index in 0..<sorter.takenCount {
-            guard let position = sorter.settle(index, of: attributes) else { continue }
-            guard object.append(attributes[position], to: &self) else { return false }
+            guard let rest = sorter.settle(index) else { continue }
+            guard object.append(rest.key, rest.value, to: &self) else { return false }
         }
         return object.end(in: &self)
     }
 
     /// The columns of the attributes that were sorted out.
     mutating func appendColumns(_ sorter: borrowing AttributeSorter) -> Bool {
-        let columnCount = sorter.listed.count
-        for index in 0..<columnCount {
+        for index in 0..<sorter.listedCount {
             guard reserve(CopyBuffer.fieldSizeBytesMax) else { return false }
             switch sorter.value(at: index) {
             case .none: putNull()
@@ -49,7 +49,9 @@ private struct JSONObject {
     private var fieldOffset: Int?
 
     @inline(__always)
-    mutating func append(_ member: KeyValueView, to buffer: inout CopyBuffer) -> Bool {
+    mutating func append(
+        _ key: ByteSlice, _ value: AnyValueView?, to buffer: inout CopyBuffer
+    ) -> Bool {
         var separator = UInt8(ascii: ",")
         if fieldOffset == nil {
             fieldOffset = buffer.beginJSONField()
@@ -58,9 +60,9 @@ private struct JSONObject {
         }
         guard buffer.reserve(1) else { return false }
         buffer.put(separator)
-        guard buffer.appendJSON(string: member.key), buffer.reserve(1) else { return false }
+        guard buffer.appendJSON(string: key), buffer.reserve(1) else { return false }
         buffer.put(UInt8(ascii: ":"))
-        return buffer.appendJSON(value: member.value)
+        return buffer.appendJSON(value: value)
     }
 
     /// Ends the object, or writes NULL where there is none.

@@ -6,11 +6,10 @@ internal import Rows
 /// The columns of attributes in the database: which there are, and adding those that are missing.
 ///
 /// Any number of daemons may do so at once, with writers running: an advisory lock lets them in one
-/// by one, and the tables are locked for the moment that it takes to change the catalogue.
+/// by one, for as long as one tries, and the tables are locked for the moment that it takes to
+/// change the catalogue.
 /// Thread: any; the connection is the caller's, outside a transaction.
 package enum PromotionColumns {
-    /// See `PartitionMaker.advisoryLockObject`.
-    static let advisoryLockObject: Int32 = 4
     /// How long to wait for locks. Every writer queues behind us meanwhile, hence short, and
     /// retried.
     static let lockTimeoutMs = 200
@@ -41,9 +40,27 @@ package enum PromotionColumns {
     package static func ensure(
         _ wanted: [WantedColumn], on connection: inout PGConnection, deadlineNs: UInt64
     ) throws(DatabaseError) -> [RegisteredColumn] {
-        guard try !pending(wanted, on: &connection, deadlineNs: deadlineNs).isEmpty else {
-            return []
+        var backoff = Backoff(minMs: 50, maxMs: 1_000)
+        while try !pending(wanted, on: &connection, deadlineNs: deadlineNs).isEmpty {
+            let added = try connection.alone(.attributeColumns, deadlineNs: deadlineNs) {
+                connection throws(DatabaseError) in
+                try add(wanted, on: &connection, deadlineNs: deadlineNs)
+            }
+            if let added { return added }
+            // Another daemon is at it, and may want the same.
+            guard Clock.monotonicNs < deadlineNs else {
+                throw DatabaseError(
+                    .timedOut, .transient,
+                    message: "another session has been adding columns for too long")
+            }
+            if connection.stop.wait(delayMs: backoff.nextDelayMs()) { throw .stopped() }
         }
+        return []
+    }
+
+    private static func add(
+        _ wanted: [WantedColumn], on connection: inout PGConnection, deadlineNs: UInt64
+    ) throws(DatabaseError) -> [RegisteredColumn] {
         var added: [RegisteredColumn] = []
         for signal in PromotedSignal.allCases {
             let ofSignal = wanted.filter { $0.signal == signal }
@@ -60,7 +77,8 @@ package enum PromotionColumns {
         on connection: inout PGConnection, deadlineNs: UInt64,
         _ body: (inout PGConnection) throws(DatabaseError) -> Value
     ) throws(DatabaseError) -> Value {
-        var backoff = Backoff(minMs: 50, maxMs: 1_000)
+        // While somebody reads for minutes, each attempt holds the writers up in vain.
+        var backoff = Backoff(minMs: 50, maxMs: 4_000)
         while true {
             do throws(DatabaseError) {
                 return try body(&connection)
@@ -131,7 +149,7 @@ extension PromotionColumns {
 
 // Adding.
 extension PromotionColumns {
-    /// One transaction: looks again under the lock, adds what is missing, and registers it.
+    /// One transaction: looks again, adds what is missing, and registers it.
     private static func add(
         _ wanted: [WantedColumn], of signal: PromotedSignal,
         on connection: inout PGConnection, deadlineNs: UInt64
@@ -140,9 +158,7 @@ extension PromotionColumns {
             connection throws(DatabaseError) in
             try connection.execute(
                 """
-                SET LOCAL lock_timeout = \(lockTimeoutMs);
-                SELECT pg_advisory_xact_lock(\(PartitionMaker.advisoryLockClass), \
-                \(advisoryLockObject))
+                SET LOCAL lock_timeout = \(lockTimeoutMs)
                 """, deadlineNs: deadlineNs)
             let registered = try load(on: &connection, deadlineNs: deadlineNs)
                 .filter { $0.signal == signal }

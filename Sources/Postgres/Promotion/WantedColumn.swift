@@ -16,7 +16,7 @@ package struct WantedColumn: Sendable, Hashable {
 }
 
 /// A row of `otel_attribute_columns`.
-package struct RegisteredColumn: Sendable, Equatable {
+package struct RegisteredColumn: Sendable, Hashable {
     package let signal: PromotedSignal
     package let column: PromotedColumn
     /// When it was added, in UTC: `2026-11-21T02:13:00Z`.
@@ -24,6 +24,13 @@ package struct RegisteredColumn: Sendable, Equatable {
     /// Whether the fact table has the column, and with the type that the registry says. Only then
     /// may anything be written to it.
     package let isUsable: Bool
+
+    package init(signal: PromotedSignal, column: PromotedColumn, since: String, isUsable: Bool) {
+        self.signal = signal
+        self.column = column
+        self.since = since
+        self.isUsable = isUsable
+    }
 
     package var wanted: WantedColumn {
         WantedColumn(signal: signal, key: column.key, type: column.type)

@@ -185,7 +185,6 @@ private func problems(
         #expect(
             configuration.notes == [
                 "listen.http is 127.0.0.1:4318, but this version does not serve OTLP/HTTP",
-                "listen.api is 127.0.0.1:8080, but this version does not serve the query API",
                 "listen.grpc is empty, so nothing is received",
             ])
     }

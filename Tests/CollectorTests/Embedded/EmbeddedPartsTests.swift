@@ -190,13 +190,16 @@ import Testing
             (.unix(path: "/run/otlp"), "unix:///run/otlp"),
         ] as [(Endpoint, String)])
     func endpointForClients(endpoint: Endpoint, expected: String) {
-        let text = Banner.text(grpc: endpoint, psqlCommand: "psql 'host=/x'")
+        let text = Banner.text(
+            ServedEndpoints(grpc: endpoint, api: nil), psqlCommand: "psql 'host=/x'")
         #expect(text.contains("OTEL_EXPORTER_OTLP_ENDPOINT=\(expected)\n"))
         #expect(text.contains("OTEL_EXPORTER_OTLP_PROTOCOL=grpc\n"))
         #expect(text.contains("psql 'host=/x'\n"))
     }
 
     @Test func withoutAListenerThereIsNothingToPointAt() {
-        #expect(!Banner.text(grpc: nil, psqlCommand: "psql").contains("OTEL_"))
+        #expect(
+            !Banner.text(ServedEndpoints(grpc: nil, api: nil), psqlCommand: "psql").contains(
+                "OTEL_"))
     }
 }

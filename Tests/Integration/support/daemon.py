@@ -55,7 +55,9 @@ class Daemon:
 
     def start(self):
         self.notify = NotifySocket(self.folder / "notify")
-        environment = clean_environment() | self.environment | {"NOTIFY_SOCKET": str(self.notify.path)}
+        # Off unless a test wants it: many daemons run side by side, and the API has one default port.
+        environment = (clean_environment() | {"STARLING_LISTEN_API": ""} | self.environment
+                       | {"NOTIFY_SOCKET": str(self.notify.path)})
         with open(self.folder / "stdout", "ab") as out, open(self.folder / "stderr", "ab") as err:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "TERM", "--", *self.command],

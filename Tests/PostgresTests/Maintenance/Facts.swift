@@ -38,6 +38,17 @@ extension Session {
             """)
     }
 
+    /// As many points of both kinds.
+    func insertPoints(_ count: Int, at timeNs: Int64) throws {
+        try run(
+            """
+            INSERT INTO otel_metrics_data_points_number (time_unix_nano, series_id, value_double)
+            SELECT \(timeNs) + n, n, n FROM generate_series(1, \(count)) AS n;
+            INSERT INTO otel_metrics_data_points_histogram (time_unix_nano, series_id, count)
+            SELECT \(timeNs) + n, n, n FROM generate_series(1, \(count)) AS n
+            """)
+    }
+
     func partitions(_ table: FactTable? = nil) throws -> [StoredPartition] {
         try connection.listPartitions(deadlineNs: farDeadlineNs)
             .filter { table == nil || $0.table == table }

@@ -105,6 +105,54 @@ struct RetentionRoundTests {
         #expect(after.contains { $0.range.contains(nowNs) })
     }
 
+    // Days and bytes for one signal with several tables: five quiet days, in which age decides, and
+    // five loud ones, in which the size does.
+    @Test func tenDaysWithBothLimits() throws {
+        let session = try ScratchDatabase().connect()
+        let (days, limitBytes) = (Int64(3), Int64(2 << 20))
+        let rule = RetentionRule(days: Int(days), sizeBytesMax: limitBytes)
+        try session.setRetention(.metrics, rule)
+        let tables = [FactTable.numberPoints, .histogramPoints]
+        let maker = PartitionMaker(interval: .sixHours, cache: PartitionCache())
+        for step in 0..<Int64(40) {
+            let nowNs = startNs + step * 6 * hourNs + hourNs
+            _ = try maker.ensureAhead(
+                tables: tables.map(\.name), nowUnixNs: nowNs, aheadNs: dayNs,
+                on: &session.connection, deadlineNs: farDeadlineNs)
+            try session.insertPoints(step < 20 ? 10 : 3_000, at: nowNs)
+            let before = try session.partitions().filter { $0.table.signal == .metrics }
+            _ = try round(nowNs).events(session)
+            let after = try session.partitions().filter { $0.table.signal == .metrics }
+            try checkBoth(before, after, nowNs: nowNs, days: days, limitBytes: limitBytes)
+        }
+        let reasons = try session.texts(
+            """
+            SELECT DISTINCT detail ->> 'reason' FROM otel_maintenance_log
+            WHERE action = 'drop_partition' AND signal = 'metrics' ORDER BY 1
+            """)
+        #expect(
+            reasons == ["older than 3 days", "the signal takes more than \(limitBytes) bytes"])
+    }
+
+    /// What is too old went; of the rest the oldest, and none that did not have to.
+    private func checkBoth(
+        _ before: [StoredPartition], _ after: [StoredPartition], nowNs: Int64, days: Int64,
+        limitBytes: Int64
+    ) throws {
+        let cutOffNs = nowNs - days * dayNs
+        let keptNames = Set(after.map(\.name))
+        let young = before.filter { $0.range.untilNs > cutOffNs }
+        #expect(after.allSatisfy { $0.range.untilNs > cutOffNs })
+        let forSize = young.filter { !keptNames.contains($0.name) }
+        let sizeBytes = after.reduce(0) { $0 + $1.sizeBytes }
+        #expect(sizeBytes <= limitBytes)
+        #expect(after.count { $0.range.contains(nowNs) } == 2)
+        guard let last = forSize.max(by: { $0.range.untilNs < $1.range.untilNs }) else { return }
+        #expect(sizeBytes + last.sizeBytes > limitBytes)
+        let oldestKeptNs = after.map(\.range.untilNs).min() ?? .max
+        #expect(last.range.untilNs <= oldestKeptNs)
+    }
+
     @Test func twoDaemonsDoNotGetInEachOthersWay() throws {
         let database = try ScratchDatabase()
         let (first, second) = (try database.connect(), try database.connect())

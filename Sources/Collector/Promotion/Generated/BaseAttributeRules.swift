@@ -176,7 +176,8 @@ spans:
     - network.protocol.version
     - network.transport
     - network.type
-    - peer.service
+    - service.peer.name
+    - peer.service  # now service.peer.name
     - net.peer.name  # now server.address on clients
     - net.host.name  # now server.address on servers
     # Databases.
@@ -261,6 +262,7 @@ spans:
     - rpc.grpc.status_code  # now rpc.response.status_code
     - messaging.batch.message_count
     - messaging.message.body.size
+    - messaging.kafka.offset
     - code.line.number
     - code.lineno  # now code.line.number
     - thread.id

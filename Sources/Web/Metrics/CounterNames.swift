@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+
+/// A family of counters on the page of metrics: its name, without `starling_` and `_total`.
+enum CounterFamily: String, CaseIterable {
+    case connectionsAccepted = "connections_accepted"
+    case connectionsRefused = "connections_refused"
+    case connectionsClosed = "connections_closed"
+    case connectionsAborted = "connections_aborted"
+    case requestsReceived = "requests_received"
+    case requestsAnswered = "requests_answered"
+    case answersWithoutStream = "answers_without_stream"
+    case healthCalls = "health_calls"
+    case itemsReceived = "items_received"
+    case itemsSettled = "items_settled"
+    case exportsDeduplicated = "exports_deduplicated"
+    case attributesDropped = "attributes_dropped"
+    case attributesOfOtherType = "attributes_of_other_type"
+    case batchesCommitted = "batches_committed"
+    case batchesRetried = "batches_retried"
+    case databaseConnects = "database_connects"
+    case dimensionLookups = "dimension_lookups"
+    case dimensionEvictions = "dimension_evictions"
+    case breakerOpened = "breaker_opened"
+    case exportsSpooled = "exports_spooled"
+    case exportsReplayed = "exports_replayed"
+    case spoolBytesWritten = "spool_written_bytes"
+    case spoolRecordsDamaged = "spool_records_damaged"
+    case spoolRefusals = "spool_refusals"
+    case exportsLost = "exports_lost"
+
+    var metricName: String { "starling_\(rawValue)_total" }
+
+    var help: String {
+        switch self {
+        case .connectionsAccepted: "Connections of clients that were accepted."
+        case .connectionsRefused: "Connections turned away above limits.connections_max."
+        case .connectionsClosed: "Accepted connections that are closed again."
+        case .connectionsAborted: "Connections ended because the peer broke HTTP/2 or its limits."
+        case .requestsReceived: "Calls whose head has arrived."
+        case .requestsAnswered: "Calls by their answer; retry asks the client to come back."
+        case .answersWithoutStream: "Outcomes that nobody waited for any more."
+        case .healthCalls: "Calls of grpc.health.v1.Health."
+        case .itemsReceived: "Spans, log records and data points of well-formed requests."
+        case .itemsSettled:
+            "Items by what became of them; their sum and what is in flight is received."
+        case .exportsDeduplicated: "Requests recognised as a retry of what is committed."
+        case .attributesDropped: "Attributes that the configuration says not to store."
+        case .attributesOfOtherType:
+            "Attributes that have a column, but one for another type than theirs."
+        case .batchesCommitted: "Transactions with telemetry that were committed."
+        case .batchesRetried: "Transactions that failed; their batch is sent again."
+        case .databaseConnects: "Connections opened by writers."
+        case .dimensionLookups: "Look-ups of dimension ids in the caches of writers."
+        case .dimensionEvictions: "Dimension ids that a cache threw away for want of room."
+        case .breakerOpened: "Outages of the database: times that the circuit breaker opened."
+        case .exportsSpooled: "Requests written to the spool and made to last."
+        case .exportsReplayed: "Requests out of the spool that are settled."
+        case .spoolBytesWritten: "Bytes written to the spool."
+        case .spoolRecordsDamaged: "Requests that could not be read back from the spool."
+        case .spoolRefusals: "Requests that the spool did not take: full, or the disk failed."
+        case .exportsLost:
+            "Requests acknowledged from memory (durability.ack: buffer) and then lost."
+        }
+    }
+}
+
+/// Where a counter is on the page of metrics.
+struct CounterPlace {
+    let family: CounterFamily
+    let labels: MetricsText.Labels
+
+    init(_ family: CounterFamily, _ labels: (name: String, value: String)...) {
+        self.family = family
+        self.labels = labels
+    }
+}
+
+extension Counter {
+    /// Exhaustive, so that a new counter cannot be forgotten.
+    var place: CounterPlace {
+        switch self {
+        case .connectionsAccepted: CounterPlace(.connectionsAccepted)
+        case .connectionsRefused: CounterPlace(.connectionsRefused)
+        case .connectionsClosed: CounterPlace(.connectionsClosed)
+        case .connectionsAborted: CounterPlace(.connectionsAborted)
+        case .requestsReceived: CounterPlace(.requestsReceived)
+        case .requestsAccepted: .answered("accepted")
+        case .requestsPartial: .answered("partial")
+        case .requestsRetry: .answered("retry")
+        case .requestsRefused: .answered("refused")
+        case .requestsExpired: .answered("expired")
+        case .answersWithoutStream: CounterPlace(.answersWithoutStream)
+        case .healthCalls: CounterPlace(.healthCalls)
+        case .spansReceived: .received(.traces)
+        case .spansCommitted: .settled(.traces, "committed")
+        case .spansDeadLettered: .settled(.traces, "dead_lettered")
+        case .spansDeduplicated: .settled(.traces, "deduplicated")
+        case .spansRefused: .settled(.traces, "refused")
+        case .logRecordsReceived: .received(.logs)
+        case .logRecordsCommitted: .settled(.logs, "committed")
+        case .logRecordsDeadLettered: .settled(.logs, "dead_lettered")
+        case .logRecordsDeduplicated: .settled(.logs, "deduplicated")
+        case .logRecordsRefused: .settled(.logs, "refused")
+        case .dataPointsReceived: .received(.metrics)
+        case .dataPointsCommitted: .settled(.metrics, "committed")
+        case .dataPointsDeadLettered: .settled(.metrics, "dead_lettered")
+        case .dataPointsDeduplicated: .settled(.metrics, "deduplicated")
+        case .dataPointsRefused: .settled(.metrics, "refused")
+        case .exportsDeduplicated: CounterPlace(.exportsDeduplicated)
+        case .attributesDropped: CounterPlace(.attributesDropped)
+        case .attributesOfOtherType: CounterPlace(.attributesOfOtherType)
+        case .batchesCommitted: CounterPlace(.batchesCommitted)
+        case .batchesRetried: CounterPlace(.batchesRetried)
+        case .databaseConnects: CounterPlace(.databaseConnects)
+        case .dimensionHits: CounterPlace(.dimensionLookups, ("result", "hit"))
+        case .dimensionMisses: CounterPlace(.dimensionLookups, ("result", "miss"))
+        case .dimensionEvictions: CounterPlace(.dimensionEvictions)
+        case .breakerOpened: CounterPlace(.breakerOpened)
+        case .exportsSpooled: CounterPlace(.exportsSpooled)
+        case .exportsReplayed: CounterPlace(.exportsReplayed)
+        case .spoolBytesWritten: CounterPlace(.spoolBytesWritten)
+        case .spoolRecordsDamaged: CounterPlace(.spoolRecordsDamaged)
+        case .spoolRefusals: CounterPlace(.spoolRefusals)
+        case .exportsLost: CounterPlace(.exportsLost)
+        }
+    }
+}
+
+extension CounterPlace {
+    fileprivate static func answered(_ outcome: String) -> CounterPlace {
+        CounterPlace(.requestsAnswered, ("outcome", outcome))
+    }
+
+    fileprivate static func received(_ signal: Signal) -> CounterPlace {
+        CounterPlace(.itemsReceived, ("signal", signal.label))
+    }
+
+    fileprivate static func settled(_ signal: Signal, _ outcome: String) -> CounterPlace {
+        CounterPlace(.itemsSettled, ("signal", signal.label), ("outcome", outcome))
+    }
+}
+
+extension Signal {
+    /// As in labels and JSON.
+    var label: String {
+        switch self {
+        case .traces: "traces"
+        case .logs: "logs"
+        case .metrics: "metrics"
+        }
+    }
+
+    /// As in the names of the OpenTelemetry collector's metrics.
+    var collectorItemName: String {
+        switch self {
+        case .traces: "spans"
+        case .logs: "log_records"
+        case .metrics: "metric_points"
+        }
+    }
+}
