@@ -17,7 +17,7 @@ package struct Export: ~Copyable, @unchecked Sendable {
     /// Holds the messages; not read after unpacking.
     private let arena: Arena
     /// The `Export…ServiceRequest`, inside `arena`.
-    private let root: UnsafeRawPointer
+    let root: UnsafeRawPointer
     private let budget: MemoryBudget
     /// Bytes of the budget that are held for `arena`.
     let arenaCapacityBytes: Int

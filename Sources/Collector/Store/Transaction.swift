@@ -181,7 +181,9 @@ struct Transaction: ~Copyable {
     /// came before the first attempt was stored. It is recognised once that is committed.
     private func distinctCount(_ batch: borrowing ExportBatch) -> Int {
         let exportCount = min(batch.count, exportCountMax)
-        guard shared.settings.dedupWindowSeconds > 0 else { return exportCount }
+        guard shared.settings.dedupWindowSeconds > 0 || shared.outage.spool != nil else {
+            return exportCount
+        }
         var seen: Set<Fingerprint> = []
         for index in 0..<exportCount {
             let isNew = batch.withExport(index) { seen.insert($0.fingerprint).inserted }
@@ -287,12 +289,12 @@ struct Transaction: ~Copyable {
     private mutating func commit(
         _ batch: borrowing ExportBatch, exportCount: Int, on connection: inout PGConnection
     ) throws(Stop) {
-        let fingerprints = (0..<exportCount).map { batch.withExport($0) { $0.fingerprint } }
+        let notes = (0..<exportCount).map { batch.withExport($0) { shared.outage.note(of: $0) } }
         while true {
             let known: Set<Fingerprint>
             do throws(Stop) {
                 let startNs = Clock.monotonicNs
-                known = try attempt(batch, noting: fingerprints, on: &connection)
+                known = try attempt(batch, noting: notes, on: &connection)
                 if known.isEmpty { progress.commitLatency.record(Clock.monotonicNs - startNs) }
             } catch {
                 guard case .database(let cause) = error, setAside(cause) else { throw error }
@@ -300,7 +302,7 @@ struct Transaction: ~Copyable {
             }
             guard known.isEmpty else { throw .duplicates(known) }
             if ledgerWindow != nil {
-                shared.committed.insert(fingerprints, nowNs: Clock.monotonicNs)
+                shared.committed.insert(notes.lazy.map(\.fingerprint), nowNs: Clock.monotonicNs)
             }
             return checkReported(batch, on: connection)
         }

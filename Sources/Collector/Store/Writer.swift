@@ -29,6 +29,7 @@ final class Writer: Sendable {
             var backoff = Backoff(minMs: 50, maxMs: 2_000)
             while !batch.isEmpty {
                 expire(&batch)
+                shared.outage.divert(&batch)
                 storeSome(&batch, &state, &backoff)
                 progress.step()
             }
@@ -86,6 +87,7 @@ final class Writer: Sendable {
         _ batch: inout ExportBatch, exportCount: Int, with state: borrowing WriterState
     ) {
         shared.counters.add(.batchesCommitted)
+        shared.outage.succeeded()
         shared.commits.committed(nowNs: Clock.monotonicNs)
         let counters = shared.counters
         batch.settleFirst(exportCount) { index, pending in
@@ -117,11 +119,27 @@ final class Writer: Sendable {
                 state.transaction.condemnFirst(error)
             }
         case .stopped:
+            shared.outage.keep(&batch)
             giveUp(&batch, exportCount: batch.count, "the daemon is stopping")
         default:
-            if shared.stop.wait(delayMs: backoff.nextDelayMs()) {
-                giveUp(&batch, exportCount: batch.count, "the daemon is stopping")
-            }
+            noteOutage(error)
+            // In an outage to the spool; what that does not take stays in hand.
+            shared.outage.divert(&batch)
+            if !batch.isEmpty { waitOrStop(&batch, &backoff) }
+        }
+    }
+
+    private func waitOrStop(_ batch: inout ExportBatch, _ backoff: inout Backoff) {
+        guard shared.stop.wait(delayMs: backoff.nextDelayMs()) else { return }
+        shared.outage.keep(&batch)
+        giveUp(&batch, exportCount: batch.count, "the daemon is stopping")
+    }
+
+    /// What another look at the schema puts right is no outage.
+    private func noteOutage(_ error: DatabaseError) {
+        switch error.disposition {
+        case .reconnect, .transient, .fatal: shared.outage.failed(error)
+        default: break
         }
     }
 
@@ -134,7 +152,9 @@ final class Writer: Sendable {
         }
     }
     #endif
+    /// What comes from the spool is not refused but stays there.
     private func countRefused(_ pending: borrowing PendingExport) {
+        guard pending.spoolNumber == nil else { return }
         shared.counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
         shared.losses.refused(pending)
     }

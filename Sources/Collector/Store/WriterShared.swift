@@ -20,6 +20,7 @@ struct WriterShared: Sendable {
     let accepted: AcceptedTimes
     let promotion: CurrentPromotion
     let sightings: SightingNotes
+    let outage: OutageStore
     let committed: CommittedExports
     let commits: CommitMarks
     let losses: LossNotes

@@ -13,5 +13,6 @@ extension Migration {
         Migration(version: 6, name: "export_ledger", sql: sql0006),
         Migration(version: 7, name: "dead_letters", sql: sql0007),
         Migration(version: 8, name: "loss_ledger", sql: sql0008),
+        Migration(version: 9, name: "spool_progress", sql: sql0009),
     ]
 }
