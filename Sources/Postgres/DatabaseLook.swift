@@ -27,8 +27,8 @@ extension PGConnection {
                     SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted
                     AND database = (
                         SELECT oid FROM pg_database WHERE datname = current_database())
-                    AND classid = \(PartitionMaker.advisoryLockClass)
-                    AND objid = \(MigrationRunner.advisoryLockObject))
+                    AND classid = \(AdvisoryLock.group)
+                    AND objid = \(AdvisoryLock.migrations.rawValue))
             """, deadlineNs: deadlineNs)
         let isStandby = result.bool(row: 0, column: 0) ?? false
         return DatabaseLook(
