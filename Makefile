@@ -48,6 +48,10 @@ release: deps ## Build the command optimised, with the Swift runtime linked in.
 bench: release venv ## Measure throughput, latency, CPU and memory of the release build (ARGS=...).
 	Tests/Benchmarks/run $(ARGS)
 
+.PHONY: bench-size
+bench-size: release venv ## Measure bytes per row beside two other schemas (ARGS=...).
+	PYTHONPATH=Tests/Integration $(VENV)/bin/python Tests/Benchmarks/size.py $(ARGS)
+
 # Of each scenario, and which: all, or names out of docs/reliability.md.
 DURATION ?= 1m
 SCENARIO ?= all

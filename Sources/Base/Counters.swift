@@ -3,7 +3,8 @@ internal import Synchronization
 
 /// Everything the daemon counts, by name. Counts only rise.
 ///
-/// Items balance: received = committed + deduplicated + refused + whatever is still in flight.
+/// Items balance: received = committed + dead-lettered + deduplicated + refused +
+/// whatever is still in flight.
 package enum Counter: Int, CaseIterable, Sendable {
     case connectionsAccepted
     case connectionsRefused
@@ -18,14 +19,17 @@ package enum Counter: Int, CaseIterable, Sendable {
     case answersWithoutStream
     case spansReceived
     case spansCommitted
+    case spansDeadLettered
     case spansDeduplicated
     case spansRefused
     case logRecordsReceived
     case logRecordsCommitted
+    case logRecordsDeadLettered
     case logRecordsDeduplicated
     case logRecordsRefused
     case dataPointsReceived
     case dataPointsCommitted
+    case dataPointsDeadLettered
     case dataPointsDeduplicated
     case dataPointsRefused
     case exportsDeduplicated
@@ -95,6 +99,14 @@ extension Signal {
         case .traces: .spansCommitted
         case .logs: .logRecordsCommitted
         case .metrics: .dataPointsCommitted
+        }
+    }
+
+    package var deadLetteredCounter: Counter {
+        switch self {
+        case .traces: .spansDeadLettered
+        case .logs: .logRecordsDeadLettered
+        case .metrics: .dataPointsDeadLettered
         }
     }
 

@@ -4,6 +4,15 @@
 package enum Signal: UInt8, CaseIterable, Sendable {
     case traces, logs, metrics
 
+    /// As columns named `signal` have it.
+    package var storedName: String {
+        switch self {
+        case .traces: "traces"
+        case .logs: "logs"
+        case .metrics: "metrics"
+        }
+    }
+
     /// What one item of the signal is called in messages, metrics and tables.
     package var itemName: String {
         switch self {

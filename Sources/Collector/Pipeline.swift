@@ -203,7 +203,9 @@ extension WriterSettings {
             interval: configuration.partitions.interval,
             itemCountMax: configuration.batch.rowCountMax,
             sizeBytesMax: configuration.batch.sizeBytesMax,
-            dedupWindowSeconds: configuration.durability.dedupWindowNs / 1_000_000_000)
+            dedupWindowSeconds: configuration.durability.dedupWindowNs / 1_000_000_000,
+            tenantAttribute: configuration.retention.tenantAttribute,
+            deadLettersSizeBytesMax: configuration.deadLetters.sizeBytesMax / 4)
     }
 }
 

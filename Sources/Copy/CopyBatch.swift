@@ -10,13 +10,19 @@ package import Rows
 package struct CopyBatch: ~Copyable {
     private var tables: InlineArray<6, TableBatch>
     private var exportCount = 0
+    private let budget: MemoryBudget
+    /// Charged for the tallies that were handed out.
+    private var talliesSizeBytes = 0
 
     package init(interval: PartitionInterval, budget: MemoryBudget) {
+        self.budget = budget
         precondition(FactTable.allCases.count == 6)
         tables = InlineArray { index in
             TableBatch(table: FactTable.allCases[index], interval: interval, budget: budget)
         }
     }
+
+    deinit { budget.release(talliesSizeBytes) }
 
     package subscript(table: FactTable) -> TableBatch {
         _read { yield tables[table.rawValue] }
@@ -41,14 +47,17 @@ package struct CopyBatch: ~Copyable {
     /// Adds the rows of an export that `builder` has resolved at `exportIndex`.
     ///
     /// Returns nil, adding nothing, when the memory budget is spent. Exports are added in order.
+    /// What the tally holds is charged until `removeAll`.
     package mutating func append(
         _ export: borrowing Export, at exportIndex: Int, builder: inout RowBuilder,
         context: EmissionContext
     ) -> RowTally? {
         precondition(exportIndex == exportCount, "exports are added in order")
         for index in tables.indices { tables[index].beginExport() }
-        if let tally = builder.emitRows(of: export, at: exportIndex, context: context, into: &self)
+        if let tally = builder.emitRows(of: export, at: exportIndex, context: context, into: &self),
+            budget.tryReserve(tally.heldSizeBytes)
         {
+            talliesSizeBytes += tally.heldSizeBytes
             exportCount += 1
             return tally
         }
@@ -95,6 +104,8 @@ package struct CopyBatch: ~Copyable {
     /// Forgets all rows, and gives back the memory of tables that hold more than `keptSizeBytes`.
     package mutating func removeAll(keptSizeBytes: Int) {
         exportCount = 0
+        budget.release(talliesSizeBytes)
+        talliesSizeBytes = 0
         for index in tables.indices { tables[index].removeAll(keptSizeBytes: keptSizeBytes) }
     }
 }

@@ -62,19 +62,45 @@ package struct TableBatch: ~Copyable {
     ///
     /// - Parameter dropped: rows, counted from 0, ascending. PostgreSQL counts from 1 ("line 1").
     package func pieces(withoutRows dropped: [Int]) -> [ByteSlice] {
-        precondition(isSealed)
+        pieces(rows: 0..<rowCount, withoutRows: dropped)
+    }
+
+    /// A whole stream of some of the rows: header, `rows` without `dropped`, trailer.
+    ///
+    /// - Parameter dropped: among `rows`, ascending.
+    package func pieces(rows: Range<Int>, withoutRows dropped: some Sequence<Int>) -> [ByteSlice] {
+        precondition(isSealed && rows.lowerBound >= 0 && rows.upperBound <= rowCount)
         var pieces: [ByteSlice] = []
-        var offset = 0
-        var last = -1
+        func append(from start: Int, to end: Int) {
+            if end > start { pieces.append(buffer.bytes(offset: start, count: end - start)) }
+        }
+        var offset = startOffset(ofRow: rows.lowerBound)
+        if rows.lowerBound == 0 {
+            offset = 0
+        } else {
+            append(from: 0, to: Format.headerSizeBytes)
+        }
+        var last = rows.lowerBound - 1
         for row in dropped {
-            precondition(row > last && row < rowCount)
-            let start = startOffset(ofRow: row)
-            if start > offset { pieces.append(buffer.bytes(offset: offset, count: start - offset)) }
+            precondition(row > last && row < rows.upperBound)
+            append(from: offset, to: startOffset(ofRow: row))
             offset = Int(marks[row].endOffset)
             last = row
         }
-        pieces.append(buffer.bytes(offset: offset, count: buffer.count - offset))
+        if rows.upperBound == rowCount {
+            append(from: offset, to: buffer.count)
+        } else {
+            append(from: offset, to: startOffset(ofRow: rows.upperBound))
+            append(from: buffer.count - Format.trailerSizeBytes, to: buffer.count)
+        }
         return pieces
+    }
+
+    /// The rows of the export at `index`.
+    package func rows(ofExport index: Int) -> Range<Int> {
+        precondition(index >= 0 && index < exportStarts.count)
+        let end = index + 1 < exportStarts.count ? exportStarts[index + 1] : rowCount
+        return exportStarts[index]..<end
     }
 
     /// The index of the export that a row came from, and the ordinal of the item in it.

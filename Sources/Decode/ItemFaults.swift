@@ -11,6 +11,19 @@ package enum ItemFault: UInt8, Sendable {
     case timeOutOfRange
     case timeOutsideWindow
 
+    /// As it is stored (`otel_dead_letters.reason`).
+    package var name: String {
+        switch self {
+        case .nulInText: "nul_in_text"
+        case .invalidUTF8: "invalid_utf8"
+        case .invalidTraceID: "invalid_trace_id"
+        case .invalidSpanID: "invalid_span_id"
+        case .invalidParentSpanID: "invalid_parent_span_id"
+        case .timeOutOfRange: "time_out_of_range"
+        case .timeOutsideWindow: "time_outside_window"
+        }
+    }
+
     /// A sentence for the client; never repeats payload.
     package var description: String {
         switch self {

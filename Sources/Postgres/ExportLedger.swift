@@ -63,7 +63,7 @@ extension PGConnection {
 
     /// Inserts both rows of each fingerprint, in one order everywhere, so that two daemons that
     /// note the same exports wait for one another instead of locking each other out.
-    private mutating func note(
+    mutating func note(
         _ fingerprints: [Fingerprint], in window: LedgerWindow, deadlineNs: UInt64
     ) throws(DatabaseError) -> Set<Fingerprint> {
         var array = ArrayParameter(.bytea)

@@ -47,7 +47,7 @@ extension RowBuilder {
                     let ordinal = ordinals.item
                     ordinals.item += 1
                     if let fault = scopeFault ?? faults.itemFault(export, ordinal) {
-                        tally.reject(fault)
+                        tally.reject(fault, itemOrdinal: ordinal)
                         continue
                     }
                     do throws(RowFault) {
@@ -60,7 +60,7 @@ extension RowBuilder {
                         guard sink.append(row, itemOrdinal: ordinal) else { return false }
                         tally.accept()
                     } catch {
-                        tally.reject(error.fault)
+                        tally.reject(error.fault, itemOrdinal: ordinal)
                     }
                 }
             }

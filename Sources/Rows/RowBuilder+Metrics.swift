@@ -143,16 +143,3 @@ extension NumberDataPointView: AttributedPoint {}
 extension HistogramDataPointView: AttributedPoint {}
 extension ExponentialHistogramDataPointView: AttributedPoint {}
 extension SummaryDataPointView: AttributedPoint {}
-
-extension MetricView {
-    /// Points of whatever kind the metric has.
-    var pointCount: Int {
-        switch data {
-        case .none: 0
-        case .gauge(let points), .sum(let points, _, _): points.count
-        case .histogram(let points, _): points.count
-        case .exponentialHistogram(let points, _): points.count
-        case .summary(let points): points.count
-        }
-    }
-}

@@ -93,7 +93,7 @@ extension RowBuilder {
             let ordinal = emission.ordinal
             emission.ordinal += 1
             if let fault = emission.ownerFault ?? faults.itemFault(export, ordinal) {
-                tally.reject(fault)
+                tally.reject(fault, itemOrdinal: ordinal)
                 continue
             }
             let item = PointItem(
@@ -104,7 +104,7 @@ extension RowBuilder {
                 guard try append(index, item) else { return false }
                 tally.accept()
             } catch {
-                tally.reject(error.fault)
+                tally.reject(error.fault, itemOrdinal: ordinal)
             }
         }
         return true

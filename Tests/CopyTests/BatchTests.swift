@@ -41,6 +41,7 @@ private func inlineStation(limitBytes: Int = 64 << 20) -> Station {
     #expect(tallies.map { $0.rowCount } == [2, 1, 0, 1])
     #expect(tallies.map { $0.rejectedItemCount } == [1, 0, 0, 1])
     #expect(tallies[0].firstFault == .invalidTraceID && tallies[1].firstFault == nil)
+    #expect(tallies.map { $0.rejections.map(\.itemOrdinal) } == [[1], [], [], [0]])
     #expect(try station.rows(.spans).map { try $0.text("name") } == ["a", "c", "e"])
     #expect(station.source(ofRow: 0, in: .spans) == [0, 0])
     #expect(station.source(ofRow: 1, in: .spans) == [0, 2])
@@ -63,6 +64,27 @@ private func inlineStation(limitBytes: Int = 64 << 20) -> Station {
             try CopyRow(layout: TableLayout(table: .spans), fields: $0).text("name")
         }
         #expect(kept == names.indices.filter { !dropped.contains($0) }.map { names[$0] })
+    }
+}
+
+// Goal: any range of rows is a stream of its own. Method: every range and every subset of four
+// rows.
+@Test func piecesOfRanges() throws {
+    var station = inlineStation()
+    let names = ["a", "bb", "c", "dddd"]
+    _ = try station.run([ExportBox(.traces, spans(names), budget: station.budget)])
+    for start in 0...4 {
+        for end in start...4 {
+            for subset in 0..<16 {
+                let dropped = (start..<end).filter { subset >> $0 & 1 == 1 }
+                let bytes = station.batch[.spans].pieces(rows: start..<end, withoutRows: dropped)
+                    .flatMap { unsafe Array($0.buffer) }
+                let kept = try CopyReader.rows(bytes).map {
+                    try CopyRow(layout: TableLayout(table: .spans), fields: $0).text("name")
+                }
+                #expect(kept == (start..<end).filter { !dropped.contains($0) }.map { names[$0] })
+            }
+        }
     }
 }
 

@@ -340,7 +340,19 @@ def test_wrong_usage(binary, arguments):
     assert result.returncode == USAGE and result.stderr and not result.stdout, result
 
 
-@pytest.mark.parametrize("arguments", [["list"], ["suggest"]])
-def test_no_database(binary, arguments):
-    assert_says(run(binary, "attributes", *arguments, environment=NOWHERE), UNREACHABLE, "database")
-    assert_says(run(binary, "attributes", *arguments), BAD_CONFIGURATION, "database.url")
+@pytest.mark.parametrize("arguments", [["list"], ["suggest"], ["promote", "a:int", "--signal", "logs"]])
+def test_help_and_errors(binary, cluster, scratch, arguments):
+    verb = ["attributes", *arguments]
+    helped = run(binary, *verb[:2], "--help")
+    assert helped.returncode == OK and f"Examples:\n  starling {' '.join(verb[:2])}" in helped.stdout, helped
+    path = scratch / "attributes.yaml"
+    path.write_text("")
+    verb += ["--set", f"attributes.overrides_file={path}"]
+    assert_says(run(binary, *verb), BAD_CONFIGURATION, r"database\.url")
+    assert_says(run(binary, *verb, environment=NOWHERE), UNREACHABLE, r"127\.0\.0\.1")
+    cluster.create_database("bare")
+    try:
+        assert_says(run(binary, *verb, environment=Database(cluster, "bare").environment), 1, "starling migrate")
+    finally:
+        cluster.drop_database("bare")
+    assert path.read_text() == ""

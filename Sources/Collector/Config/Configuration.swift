@@ -17,6 +17,7 @@ package struct Configuration: Sendable, Equatable {
     package internal(set) var batch = Batch()
     package internal(set) var partitions = Partitions()
     package internal(set) var retention = Retention()
+    package internal(set) var deadLetters = DeadLetters()
     package internal(set) var attributes = Attributes()
     package internal(set) var durability = Durability()
     package internal(set) var server = Server()
@@ -99,6 +100,14 @@ package struct Configuration: Sendable, Equatable {
         /// `partitions.close_after`. From a partition's last moment to the making of its late
         /// indexes.
         package internal(set) var closeAfterNs: Int64 = 0
+    }
+
+    package struct DeadLetters: Sendable, Equatable {
+        /// `dead_letters.rows_max`. Rows, 1,000...100,000,000. Beyond, the oldest are purged.
+        package internal(set) var rowCountMax = 0
+        /// `dead_letters.bytes_max`. Bytes of the requests that are kept, 1 MiB...1 TiB. One
+        /// transaction writes a quarter of it at most.
+        package internal(set) var sizeBytesMax = 0
     }
 
     package struct Retention: Sendable, Equatable {

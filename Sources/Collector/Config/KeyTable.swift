@@ -7,7 +7,8 @@ private let dayNs: Int64 = 24 * hourNs
 extension ConfigurationKey {
     /// Every key there is, in the order in which files and listings show them.
     package static let all =
-        database + listen + limits + flow + partitions + retention + attributes + process
+        database + listen + limits + flow + partitions + retention + deadLetters + attributes
+        + process
 
     private static let database = [
         ConfigurationKey(
@@ -132,6 +133,16 @@ extension ConfigurationKey {
             "retention.tenant_attribute", \.retention.tenantAttribute, .attributeKey,
             default: "tenant.id",
             help: "The resource attribute that retention rules for one tenant look at")
+    ]
+
+    private static let deadLetters = [
+        ConfigurationKey(
+            "dead_letters.rows_max", \.deadLetters.rowCountMax, .count("rows", 1_000...100_000_000),
+            default: "1000000",
+            help: "Items that could not be stored and are kept for replay; then the oldest go"),
+        ConfigurationKey(
+            "dead_letters.bytes_max", \.deadLetters.sizeBytesMax, .bytes((1 << 20)...(1 << 40)),
+            default: "1GiB", help: "Bytes of those items; then the oldest go"),
     ]
 
     private static let attributes = [

@@ -11,22 +11,26 @@ internal import Rows
 /// Ownership: one writer; caches and buffers are kept from one transaction to the next.
 /// Thread: the writer's.
 struct Transaction: ~Copyable {
-    private let shared: WriterShared
-    private let progress: WriterProgress
+    let shared: WriterShared
+    let progress: WriterProgress
     /// What was shown of the look-ups of `builder` before.
     private var shownLookUps = (count: 0, missCount: 0, evictedCount: 0)
     private var builder: RowBuilder
-    private var copies: CopyBatch
+    var copies: CopyBatch
     /// The rules by which attributes are sorted, as `CurrentPromotion.generation`.
     private var promotionGeneration = 0
     /// The server lacks a column that it should have.
-    private var isPromotionStale = false
+    var isPromotionStale = false
     /// What became of the items of each export in the transaction.
-    private var tallies: [RowTally] = []
-    /// Rows that PostgreSQL refused, per table: ascending, counted from 0.
-    private var refusedRows: [FactTable: [Int]] = [:]
-    /// Refused rows of each export, and the server's words about the first.
-    private var refusals: [(rowCount: Int, message: String)] = []
+    var tallies: [RowTally] = []
+    /// Rows that PostgreSQL refused.
+    var refused = RefusedRows()
+    /// What was written instead of rows, per export; empty where nothing was.
+    var deadSummaries: [DeadSummary] = []
+    var letters: DeadLetterBuffer
+    var packer = SingleItemPacker()
+    /// Why the first export goes to the dead letters as a whole, the next time.
+    private var condemnation: DatabaseError?
 
     /// Exports that may share the next transaction.
     var exportCountMax = Int.max
@@ -39,33 +43,33 @@ struct Transaction: ~Copyable {
         case overBudget(isAlone: Bool)
         /// These exports are committed already; nothing was written.
         case duplicates(Set<Fingerprint>)
+        /// The dead letters of this transaction would be more than may be written at once.
+        case deadLettersTooLarge
     }
 
     init(shared: WriterShared, progress: WriterProgress) {
         self.shared = shared
         self.progress = progress
+        letters = DeadLetterBuffer(budget: shared.budget)
         builder = RowBuilder(limits: shared.settings.rowLimits, budget: shared.budget)
         copies = CopyBatch(interval: shared.settings.interval, budget: shared.budget)
     }
 
-    /// Rows committed for, and outcome of, the export at `index`, after `store` has returned.
-    func result(at index: Int) -> (rowCount: Int, rejectedItemCount: Int, outcome: Outcome) {
-        let tally = tallies[index]
-        let refusal = refusals[index]
-        let rejectedItemCount = tally.rejectedItemCount + refusal.rowCount
-        let rowCount = tally.rowCount - refusal.rowCount
-        guard rejectedItemCount > 0 else { return (rowCount, 0, .accepted) }
-        #if DEBUG
-        if TestBreak.isOn(.dropRefusedRow) { return (rowCount, 0, .accepted) }
-        #endif
-        let reason = tally.firstFault?.description ?? refusal.message
+    /// Rows and dead letters committed for, and outcome of, the export at `index`, after `store`
+    /// has returned.
+    func result(at index: Int) -> (rowCount: Int, deadItemCount: Int, outcome: Outcome) {
+        guard let summary = deadSummaries.first(where: { $0.exportIndex == index }) else {
+            return (tallies[index].rowCount, 0, .accepted)
+        }
+        let rowCount = tallies[index].rowCount - summary.refusedRowCount
         return (
-            rowCount, rejectedItemCount,
-            .partial(
-                rejectedItemCount: rejectedItemCount,
-                message: "\(rejectedItemCount) not stored; the first because \(reason)")
+            rowCount, summary.itemCount,
+            .partial(rejectedItemCount: summary.itemCount, message: summary.text)
         )
     }
+
+    /// Has the next `store` put all items of the first export among the dead letters.
+    mutating func condemnFirst(_ error: DatabaseError) { condemnation = error }
 
     /// Prepares for a new connection: it may lead to another server than before, or to the same one
     /// restored, so ids learned before may not exist there.
@@ -83,20 +87,21 @@ struct Transaction: ~Copyable {
         _ batch: borrowing ExportBatch, on connection: inout PGConnection
     ) throws(Stop) -> Int {
         defer { copies.removeAll(keptSizeBytes: WriterSettings.keptSizeBytes) }
+        refused.removeAll()
+        deadSummaries.removeAll(keepingCapacity: true)
+        if let error = condemnation.take() {
+            condemn(batch, error)
+            try commit(batch, exportCount: 1, on: &connection)
+            return 1
+        }
         try takePromotion(on: &connection)
         builder.beginBatch()
-        refusedRows.removeAll(keepingCapacity: true)
         var exportCount = try resolveDimensions(of: batch, on: &connection)
         exportCount = try resolveSeries(of: batch, exportCount: exportCount, on: &connection)
         try reserveLogIDs(for: batch, exportCount: exportCount, on: &connection)
         exportCount = try encode(batch, exportCount: exportCount)
-        guard copies.rowCount > 0 else { return exportCount }
         guard copies.seal() else { throw overBudget(batch) }
-        let fingerprints = (0..<exportCount).map { batch.withExport($0) { $0.fingerprint } }
-        try commit(noting: fingerprints, on: &connection)
-        if ledgerWindow != nil {
-            shared.committed.insert(fingerprints, nowNs: Clock.monotonicNs)
-        }
+        try commit(batch, exportCount: exportCount, on: &connection)
         shared.sightings.note(builder)
         countAttributes()
         countLookUps()
@@ -235,7 +240,6 @@ struct Transaction: ~Copyable {
         _ batch: borrowing ExportBatch, exportCount: Int
     ) throws(Stop) -> Int {
         tallies.removeAll(keepingCapacity: true)
-        refusals.removeAll(keepingCapacity: true)
         let nowUnixNs = Clock.unixNs
         for index in 0..<exportCount {
             let tally = batch.withExport(index) { pending in
@@ -250,13 +254,12 @@ struct Transaction: ~Copyable {
                 return index
             }
             tallies.append(tally)
-            refusals.append((0, ""))
             if copies.sizeBytes >= shared.settings.sizeBytesMax { return index + 1 }
         }
         return exportCount
     }
 
-    private func overBudget(_ batch: borrowing ExportBatch) -> Stop {
+    func overBudget(_ batch: borrowing ExportBatch) -> Stop {
         let ownBytes = batch.withExport(0) { $0.export.heldSizeBytes } + copies.heldSizeBytes
         let othersBytes = shared.budget.inUseBytes - ownBytes
         return .overBudget(isAlone: othersBytes < shared.budget.limitBytes / 8)
@@ -264,32 +267,31 @@ struct Transaction: ~Copyable {
 
     // MARK: Commit
 
-    /// Sends the rows, again without those that PostgreSQL refuses by name, until the rest is
-    /// committed.
+    /// Sends the rows until those that PostgreSQL takes are committed, and the others as dead
+    /// letters.
     private mutating func commit(
-        noting fingerprints: [Fingerprint], on connection: inout PGConnection
+        _ batch: borrowing ExportBatch, exportCount: Int, on connection: inout PGConnection
     ) throws(Stop) {
+        let fingerprints = (0..<exportCount).map { batch.withExport($0) { $0.fingerprint } }
         while true {
             let known: Set<Fingerprint>
-            do throws(DatabaseError) {
-                try makePartitions(on: &connection)
-                let sources = self.sources
-                guard !sources.isEmpty else { return }
+            do throws(Stop) {
                 let startNs = Clock.monotonicNs
-                known = try connection.commit(
-                    copies: sources, noting: fingerprints, in: ledgerWindow,
-                    deadlineNs: deadlineNs)
+                known = try attempt(batch, noting: fingerprints, on: &connection)
                 if known.isEmpty { progress.commitLatency.record(Clock.monotonicNs - startNs) }
             } catch {
-                guard try setAside(error) else { throw .database(error) }
+                guard case .database(let cause) = error, setAside(cause) else { throw error }
                 continue
             }
             guard known.isEmpty else { throw .duplicates(known) }
+            if ledgerWindow != nil {
+                shared.committed.insert(fingerprints, nowNs: Clock.monotonicNs)
+            }
             return
         }
     }
 
-    private var ledgerWindow: LedgerWindow? {
+    var ledgerWindow: LedgerWindow? {
         let lengthSeconds = shared.settings.dedupWindowSeconds
         guard lengthSeconds > 0 else { return nil }
         #if DEBUG
@@ -298,7 +300,7 @@ struct Transaction: ~Copyable {
         return LedgerWindow(lengthSeconds: lengthSeconds)
     }
 
-    private func makePartitions(on connection: inout PGConnection) throws(DatabaseError) {
+    func makePartitions(on connection: inout PGConnection) throws(DatabaseError) {
         for table in FactTable.allCases where copies[table].rowCount > 0 {
             _ = try shared.partitions.ensure(
                 table: table.name, startsNs: copies[table].partitionStartsUnixNs, on: &connection,
@@ -306,52 +308,5 @@ struct Transaction: ~Copyable {
         }
     }
 
-    private var sources: [CopySource] {
-        FactTable.allCases.compactMap { table in
-            let refused = refusedRows[table, default: []]
-            guard copies[table].rowCount > refused.count else { return nil }
-            return CopySource(
-                statement: copies[table].layout.copyStatement, table: table.name,
-                chunks: copies[table].pieces(withoutRows: refused))
-        }
-    }
-
-    /// Takes what `error` names out of the transaction; false when it names nothing.
-    private mutating func setAside(_ error: DatabaseError) throws(Stop) -> Bool {
-        switch error.disposition {
-        case .rejectedRow(let tableName, let rowNumber):
-            guard let table = FactTable.allCases.first(where: { tableName.starts(with: $0.name) })
-            else { return false }
-            // The server writes rows in bundles: what it says then may count past the last one.
-            let sentCount = copies[table].rowCount - refusedRows[table, default: []].count
-            guard rowNumber <= sentCount else { return false }
-            refuse(rowNumber: rowNumber, of: table, error)
-            return true
-        case .missingPartition:
-            for table in FactTable.allCases { shared.partitions.cache.forget(table: table.name) }
-            return false
-        case .missingColumn:
-            isPromotionStale = true
-            return false
-        default:
-            return false
-        }
-    }
-
-    /// `rowNumber` counts from 1 over the rows that were sent, which are those not refused before.
-    private mutating func refuse(rowNumber: Int, of table: FactTable, _ error: DatabaseError) {
-        var row = rowNumber - 1
-        var refused = refusedRows[table, default: []]
-        for earlier in refused where earlier <= row { row += 1 }
-        refused.append(row)
-        refused.sort()
-        refusedRows[table] = refused
-        let source = copies[table].source(ofRow: row)
-        let message =
-            refusals[source.exportIndex].rowCount == 0
-            ? "PostgreSQL refused it: \(error)" : refusals[source.exportIndex].message
-        refusals[source.exportIndex] = (refusals[source.exportIndex].rowCount + 1, message)
-    }
-
-    private var deadlineNs: UInt64 { shared.database.statementDeadlineNs }
+    var deadlineNs: UInt64 { shared.database.statementDeadlineNs }
 }

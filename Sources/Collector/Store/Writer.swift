@@ -62,7 +62,19 @@ final class Writer: Sendable {
             case .overBudget(isAlone: false):
                 giveUp(&batch, exportCount: 1, "no memory is free to store this request now")
             case .overBudget(isAlone: true):
-                refuseFirst(&batch)
+                refuseFirst(
+                    &batch,
+                    "storing it takes more memory than memory.budget_bytes; "
+                        + "send less at once")
+            case .deadLettersTooLarge:
+                if state.transaction.exportCountMax > 1 {
+                    state.transaction.exportCountMax = 1
+                } else {
+                    refuseFirst(
+                        &batch,
+                        "what cannot be stored of it is more than a quarter of "
+                            + "dead_letters.bytes_max; send less at once")
+                }
             case .duplicates(let known):
                 settleDuplicates(&batch, known)
             case .database(let error):
@@ -81,7 +93,7 @@ final class Writer: Sendable {
             let result = state.transaction.result(at: index)
             let signal = pending.export.signal
             counters.add(signal.committedCounter, result.rowCount)
-            counters.add(signal.refusedCounter, result.rejectedItemCount)
+            counters.add(signal.deadLetteredCounter, result.deadItemCount)
             return result.outcome
         }
     }
@@ -98,11 +110,12 @@ final class Writer: Sendable {
         #endif
         switch error.disposition {
         case .rejectedContent, .rejectedRow:
-            // No row is named, or none of ours: one export at a time finds the guilty one.
+            // None of our rows, or it would have been found: a dimension. One export at a time finds
+            // the guilty one.
             if state.transaction.exportCountMax > 1 {
                 state.transaction.exportCountMax = 1
             } else {
-                rejectFirst(&batch, error)
+                state.transaction.condemnFirst(error)
             }
         case .stopped:
             giveUp(&batch, exportCount: batch.count, "the daemon is stopping")
@@ -145,25 +158,11 @@ final class Writer: Sendable {
     }
 
     /// The same request would fail in the same way for ever.
-    private func refuseFirst(_ batch: inout ExportBatch) {
+    private func refuseFirst(_ batch: inout ExportBatch, _ message: String) {
         let counters = shared.counters
         batch.settleFirst(1) { _, pending in
             counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
-            return .refused(
-                Refusal(
-                    .tooLarge,
-                    "storing it takes more memory than memory.budget_bytes; send less at once"
-                ))
-        }
-    }
-
-    private func rejectFirst(_ batch: inout ExportBatch, _ error: DatabaseError) {
-        let counters = shared.counters
-        batch.settleFirst(1) { _, pending in
-            let itemCount = pending.export.itemCount
-            counters.add(pending.export.signal.refusedCounter, itemCount)
-            return .partial(
-                rejectedItemCount: itemCount, message: "PostgreSQL refused it: \(error)")
+            return .refused(Refusal(.tooLarge, message))
         }
     }
 }

@@ -35,6 +35,10 @@ struct WriterSettings: Sendable {
     /// Seconds for which a retry is recognised at least (`durability.dedup_window`); 0 keeps no
     /// ledger.
     var dedupWindowSeconds: Int64
+    /// The resource attribute that names the tenant (`retention.tenant_attribute`).
+    var tenantAttribute: String
+    /// Encoded bytes of the dead letters of one transaction.
+    var deadLettersSizeBytesMax: Int
     var rowLimits = RowLimits()
 
     /// Encoded bytes that a writer keeps allocated between transactions, per table.

@@ -63,3 +63,16 @@ package struct MetricView: MessageView {
         }
     }
 }
+
+extension MetricView {
+    /// Points of whatever kind the metric has.
+    package var pointCount: Int {
+        switch data {
+        case .none: 0
+        case .gauge(let points), .sum(let points, _, _): points.count
+        case .histogram(let points, _): points.count
+        case .exponentialHistogram(let points, _): points.count
+        case .summary(let points): points.count
+        }
+    }
+}

@@ -11,5 +11,6 @@ extension Migration {
         Migration(version: 4, name: "attribute_columns", sql: sql0004),
         Migration(version: 5, name: "retention", sql: sql0005),
         Migration(version: 6, name: "export_ledger", sql: sql0006),
+        Migration(version: 7, name: "dead_letters", sql: sql0007),
     ]
 }

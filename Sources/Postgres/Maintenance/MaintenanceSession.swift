@@ -37,23 +37,7 @@ extension PGConnection {
         _ body: (inout PGConnection) throws(DatabaseError) -> Value
     ) throws(DatabaseError) -> Value? {
         try execute("SET statement_timeout = 0", deadlineNs: deadlineNs)
-        let key = job.lock.key
-        // Never waits: CREATE INDEX CONCURRENTLY and DETACH wait for all who wait in a statement,
-        // and so for one who would wait here for their end.
-        let result = try query("SELECT pg_try_advisory_lock\(key)", deadlineNs: deadlineNs)
-        guard result.bool(row: 0, column: 0) == true else { return nil }
-        let value: Result<Value, DatabaseError>
-        do throws(DatabaseError) {
-            value = .success(try body(&self))
-        } catch {
-            value = .failure(error)
-        }
-        if isUsable {
-            try execute(
-                "SELECT pg_advisory_unlock\(key)",
-                deadlineNs: max(deadlineNs, Deadline.inMs(PGConnection.rollbackTimeoutMs)))
-        }
-        return try value.get()
+        return try alone(job.lock, deadlineNs: deadlineNs, body)
     }
 
     /// Runs `body` until it gets its locks, with growing pauses, or `untilNs` has passed.

@@ -42,7 +42,7 @@ package enum PromotionColumns {
     ) throws(DatabaseError) -> [RegisteredColumn] {
         var backoff = Backoff(minMs: 50, maxMs: 1_000)
         while try !pending(wanted, on: &connection, deadlineNs: deadlineNs).isEmpty {
-            let added = try alone(on: &connection, deadlineNs: deadlineNs) {
+            let added = try connection.alone(.attributeColumns, deadlineNs: deadlineNs) {
                 connection throws(DatabaseError) in
                 try add(wanted, on: &connection, deadlineNs: deadlineNs)
             }
@@ -71,30 +71,6 @@ package enum PromotionColumns {
             }
         }
         return added
-    }
-
-    /// Runs `body` unless another session is at it; nil then. Never waits: with every daemon in
-    /// line for the tables, their turns would leave the writers no time.
-    private static func alone<Value>(
-        on connection: inout PGConnection, deadlineNs: UInt64,
-        _ body: (inout PGConnection) throws(DatabaseError) -> Value
-    ) throws(DatabaseError) -> Value? {
-        let key = AdvisoryLock.attributeColumns.key
-        let lock = try connection.query(
-            "SELECT pg_try_advisory_lock\(key)", deadlineNs: deadlineNs)
-        guard lock.bool(row: 0, column: 0) == true else { return nil }
-        let value: Result<Value, DatabaseError>
-        do throws(DatabaseError) {
-            value = .success(try body(&connection))
-        } catch {
-            value = .failure(error)
-        }
-        if connection.isUsable {
-            try connection.execute(
-                "SELECT pg_advisory_unlock\(key)",
-                deadlineNs: max(deadlineNs, Deadline.inMs(PGConnection.rollbackTimeoutMs)))
-        }
-        return try value.get()
     }
 
     private static func retrying<Value>(

@@ -22,10 +22,30 @@ package struct ViewMaker: Sendable {
     package static func refresh(
         on connection: inout PGConnection, deadlineNs: UInt64
     ) throws(DatabaseError) -> [String] {
-        let changes = try outdated(on: &connection, deadlineNs: deadlineNs)
-        guard !changes.isEmpty else { return [] }
+        var backoff = Backoff(minMs: 50, maxMs: 1_000)
+        while try !outdated(on: &connection, deadlineNs: deadlineNs).isEmpty {
+            let names = try connection.alone(.views, deadlineNs: deadlineNs) {
+                connection throws(DatabaseError) in
+                try change(on: &connection, deadlineNs: deadlineNs)
+            }
+            if let names { return names }
+            // Another daemon is at it, and wants the same.
+            guard Clock.monotonicNs < deadlineNs else {
+                throw DatabaseError(
+                    .timedOut, .transient,
+                    message: "another session has been changing the views for too long")
+            }
+            if connection.stop.wait(delayMs: backoff.nextDelayMs()) { throw .stopped() }
+        }
+        return []
+    }
+
+    /// Tries until it gets its locks.
+    private static func change(
+        on connection: inout PGConnection, deadlineNs: UInt64
+    ) throws(DatabaseError) -> [String] {
         var manner = Manner.replacing
-        var backoff = Backoff(minMs: 50, maxMs: 2_000)
+        var backoff = Backoff(minMs: 50, maxMs: 4_000)
         while true {
             do throws(DatabaseError) {
                 return try attempt(manner, on: &connection, deadlineNs: deadlineNs)
@@ -123,17 +143,14 @@ extension ViewMaker {
         error.sqlState == "42P16" || error.sqlState == "42P13"
     }
 
-    /// One transaction: looks again under the lock, then does what is to be done.
+    /// One transaction: looks again, then does what is to be done.
     private static func attempt(
         _ manner: Manner, on connection: inout PGConnection, deadlineNs: UInt64
     ) throws(DatabaseError) -> [String] {
         try connection.withTransaction(deadlineNs: deadlineNs) {
             connection throws(DatabaseError) in
             try connection.execute(
-                """
-                SET LOCAL lock_timeout = \(lockTimeoutMs);
-                SELECT pg_advisory_xact_lock\(AdvisoryLock.views.key)
-                """, deadlineNs: deadlineNs)
+                "SET LOCAL lock_timeout = \(lockTimeoutMs)", deadlineNs: deadlineNs)
             let promoted = try PromotedAttribute.load(on: &connection, deadlineNs: deadlineNs)
             let wanted = ViewCatalogue.definitions(promoted: promoted)
             let present = try PresentView.load(on: &connection, deadlineNs: deadlineNs)

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The normal form in which a request that was sent and one that was rebuilt from rows are equal.
 
-It takes out exactly what the store is allowed not to keep: the order of attributes and of items, how
-items were grouped into envelopes, empty envelopes, the difference between an absent and an empty
-Resource, InstrumentationScope or attribute value, all but the last of repeated keys, which of its many
-bit patterns a NaN has, invalid trace context of log records, and fields that no signal but profiles may
-use.
+It takes out exactly what docs/schema.md lists under "What is normalised", and nothing else: the order of
+attributes and of items, how items were grouped into envelopes and points into metrics, envelopes and metrics
+that hold nothing, the difference between an absent and an empty Resource, InstrumentationScope or attribute
+value, all but the last of repeated keys, which of its many bit patterns a NaN has, parent ids of zeros, invalid
+trace context of log records, fields that only profiles may use, and fields that are not in OTLP.
 """
 
+from collections import Counter
 import math
 
 from google.protobuf import text_format
@@ -28,16 +29,44 @@ LEVELS = {
 }
 
 
+def owner_and_pieces(request):
+    """(owner, items) per scope of the request: both packed, a metric as one metric per point.
+
+    An owner is resource, its schema URL, scope, its schema URL.
+    """
+    envelopes, scopes, items = LEVELS[type(request)]
+    for envelope in getattr(request, envelopes):
+        resource = packed(envelope.resource)
+        for scope in getattr(envelope, scopes):
+            yield ((resource, envelope.schema_url, packed(scope.scope), scope.schema_url),
+                   [packed(part) for item in getattr(scope, items) for part in parts(item)])
+
+
+def pieces(request):
+    """How often each (owner, item) is in the request: two requests are the same when these are."""
+    return Counter((owner, item) for owner, items in owner_and_pieces(request) for item in items)
+
+
+def from_piece(kind, piece):
+    """A request of one item."""
+    (resource, resource_schema, scope, scope_schema), item = piece
+    envelopes, scopes, items = LEVELS[kind]
+    result = kind()
+    envelope = getattr(result, envelopes).add(schema_url=resource_schema)
+    envelope.resource.ParseFromString(resource)
+    inner = getattr(envelope, scopes).add(schema_url=scope_schema)
+    inner.scope.ParseFromString(scope)
+    getattr(inner, items).add().ParseFromString(item)
+    return result
+
+
 def normal(request):
     """A new request: one envelope per distinct resource and scope, everything in one order."""
     kind = type(request)
     envelopes, scopes, items = LEVELS[kind]
     groups = {}
-    for envelope in getattr(request, envelopes):
-        for scope in getattr(envelope, scopes):
-            owner = (packed(envelope.resource), envelope.schema_url, packed(scope.scope), scope.schema_url)
-            for item in getattr(scope, items):
-                groups.setdefault(owner, []).extend(packed(part) for part in parts(item))
+    for owner, found in owner_and_pieces(request):
+        groups.setdefault(owner, []).extend(found)
     result = kind()
     place = {}
     for owner in sorted(groups):

@@ -10,12 +10,28 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from support.otlp import BASE_NS, MINUTE_NS, REQUESTS, SCOPE_LEVELS
+from support.otlp import BASE_NS, MINUTE_NS, REQUESTS, SCOPE_LEVELS, nested, varint
 
 ALPHABETS = ["abc.", "aA0_-", "äß✓世🌍\U0010ffff", "\x01\x08\t\n\x1f\x7f\"\\/", "$", " {}[]:,'",
-             "\u0301\u202e\ufeff"]
+             "\u0301\u202e\ufeff",
+             "e\u0301\U0001f469\u200d\U0001f680\U00020000", "\ud7ff\ue000\ufffd\uffff\u2028", "é\u0301a\U0001d11e "]
 KEYS = ["service.name", "$double", "$bytes", "$kvlist", "", "a", "b", "a.b"]
+# Some attributes that have columns of their own, and some whose column is of the other of two types.
+PROMOTED = {"spans": [("http.request.method", "string"), ("db.query.text", "string"), ("error.type", "string"),
+                      ("http.response.status_code", "int"), ("server.port", "int"), ("http.request.size", "int"),
+                      ("http.request.size", "double"), ("gen_ai.request.temperature", "double")],
+            "logs": [("exception.stacktrace", "string"), ("http.route", "string"), ("log.line", "int"),
+                     ("thread.id", "int")]}
+# What the tests promote themselves, because no attribute of these types is promoted by default.
+PROMOTED_BY_TEST = {"spans": [("random.bool", "bool"), ("random.bytes", "bytes"), ("a", "string")],
+                    "logs": [("random.bool", "bool"), ("random.bytes", "bytes"), ("random.double", "double")]}
+PROMOTED_KEYS = sorted({key for promoted in (PROMOTED, PROMOTED_BY_TEST)
+                        for pairs in promoted.values() for key, _ in pairs})
+LONG_SIZES = [513, 3000, 9000]  # beyond a key's bound, a B-tree entry's, a page's
+DEPTH_MAX = 40
+UNKNOWN_FIELD = varint(1000 << 3) + varint(7)  # a field that no version of OTLP has
 U32_EDGES = [0, 1, 2**31 - 1, 2**31, 2**32 - 1]
+DAY_NS = 24 * 60 * MINUTE_NS
 U64_EDGES = [0, 1, 2**63 - 1, 2**63, 2**64 - 1]
 I64_EDGES = [0, 1, -1, 2**63 - 1, -2**63]
 I32_EDGES = [0, 1, -1, 2**31 - 1, -2**31]
@@ -35,10 +51,9 @@ class Maker:
         return [make() for _ in range(self.random.randint(0, count_max))]
 
     def text(self, size_max=12):
-        if self.chance(0.02):
-            size_max = 3000
         alphabet = self.random.choice(ALPHABETS)
-        return "".join(self.random.choices(alphabet, k=self.random.randint(0, size_max)))
+        size = self.random.choice(LONG_SIZES) if self.chance(0.005) else self.random.randint(0, size_max)
+        return "".join(self.random.choices(alphabet, k=size))
 
     def u32(self):
         return self.random.choice(U32_EDGES) if self.chance(0.5) else self.random.getrandbits(32)
@@ -59,10 +74,12 @@ class Maker:
         if kind == 1:
             return round(self.random.uniform(-1e6, 1e6), self.random.randint(0, 9))
         (value,) = struct.unpack("<d", self.random.randbytes(8))
-        return math.nan if math.isnan(value) else value  # PostgreSQL keeps one NaN only
+        return value
 
     def time(self):
-        return BASE_NS - self.random.randrange(20 * MINUTE_NS)
+        """Mostly around now, at times some days ago."""
+        days = self.random.choice([1, 2, 5]) if self.chance(0.05) else 0
+        return BASE_NS - days * DAY_NS - self.random.randrange(20 * MINUTE_NS)
 
     def identifier(self, size_bytes):
         return self.random.randbytes(size_bytes - 1) + b"\x01"
@@ -74,6 +91,8 @@ class Maker:
 
     def value(self, depth=0):
         value = AnyValue()
+        if depth == 0 and self.chance(0.01):
+            return nested(self.random.randint(2, DEPTH_MAX), self.value(5))
         kind = self.random.randrange(8 if depth < 4 else 6)
         if kind == 1:
             value.string_value = self.text(40)
@@ -94,8 +113,48 @@ class Maker:
         return value
 
     def pair(self, depth=0):
-        key = self.random.choice(KEYS) if self.chance(0.4) else self.text()
-        return KeyValue(key=key) if self.chance(0.03) else KeyValue(key=key, value=self.value(depth))
+        kind = self.random.random()
+        key = self.random.choice(PROMOTED_KEYS if kind < 0.2 else KEYS) if kind < 0.5 else self.text()
+        result = KeyValue(key=key) if self.chance(0.03) else KeyValue(key=key, value=self.value(depth))
+        if self.chance(0.01):  # means something in profiles only
+            result.key_strindex = self.i32()
+            result.value.CopyFrom(AnyValue(string_value_strindex=self.i32()))
+        return result
+
+    def strange(self, message):
+        """At times with a field that OTLP does not have."""
+        if self.chance(0.03):
+            message.MergeFromString(UNKNOWN_FIELD)
+        return message
+
+    def twin(self, message):
+        """A copy that differs in very little, which must not be taken for the same."""
+        copy = type(message)()
+        copy.CopyFrom(message)
+        pairs = [pair for pair in copy.attributes if pair.key]
+        if not pairs:
+            copy.attributes.add(key=self.text(), value=self.value())
+            return copy
+        pair = self.random.choice(pairs)
+        kind, value = pair.value.WhichOneof("value"), pair.value
+        if kind == "string_value":  # the same letters, cut elsewhere; or the same bytes
+            if self.chance(0.5):
+                pair.key, value.string_value = pair.key[:-1], pair.key[-1] + value.string_value
+            else:
+                value.bytes_value = value.string_value.encode()
+        elif kind == "bytes_value":
+            value.string_value = value.bytes_value.hex()
+        elif kind == "int_value":
+            value.double_value = float(value.int_value)
+        elif kind == "double_value":
+            value.double_value = -value.double_value
+        elif kind == "bool_value":
+            value.int_value = int(value.bool_value)
+        elif kind == "array_value":
+            value.array_value.values.add()
+        else:
+            value.string_value = ""
+        return copy
 
     def attributes(self):
         return self.several(self.pair, 5)
@@ -139,7 +198,7 @@ class Maker:
             attributes=self.attributes(), dropped_attributes_count=self.u32(), flags=self.u32(),
             trace_id=self.loose_identifier(16), span_id=self.loose_identifier(8), event_name=self.text())
         if self.chance(0.2):
-            result.time_unix_nano, result.observed_time_unix_nano = 0, self.time()
+            result.time_unix_nano, result.observed_time_unix_nano = 0, self.random.choice([0, self.time()])
         if self.chance(0.9):
             result.body.CopyFrom(self.value())
         return result
@@ -163,6 +222,8 @@ class Maker:
 
     def metric(self):
         result = Metric(name=self.text(), description=self.text(), unit=self.text(), metadata=self.attributes())
+        if self.chance(0.02):
+            return result
         kind = self.random.choice(["gauge", "sum", "histogram", "exponential_histogram", "summary"])
         data = getattr(result, kind)
         data.SetInParent()
@@ -196,15 +257,30 @@ class Maker:
 
     def request(self, signal):
         envelopes, scopes, items = SCOPE_LEVELS[signal]
-        make = {"traces": self.span, "logs": self.log_record, "metrics": self.metric}[signal]
         result = REQUESTS[signal]()
+        resource, scope = self.resource(), self.scope()
         for _ in range(self.random.randint(1, 3)):
             envelope = getattr(result, envelopes).add(schema_url=self.text())
             if self.chance(0.9):
-                envelope.resource.CopyFrom(self.resource())
+                resource = self.twin(resource) if self.chance(0.3) else self.resource()
+                envelope.resource.CopyFrom(self.strange(resource))
             for _ in range(self.random.randint(0, 2)):
-                scope = getattr(envelope, scopes).add(schema_url=self.text())
+                inner = getattr(envelope, scopes).add(schema_url=self.text())
                 if self.chance(0.9):
-                    scope.scope.CopyFrom(self.scope())
-                getattr(scope, items).extend(self.several(make, 4))
-        return result
+                    scope = self.twin(scope) if self.chance(0.3) else self.scope()
+                    inner.scope.CopyFrom(self.strange(scope))
+                getattr(inner, items).extend(self.several(lambda: self.item(signal), 4))
+                if signal == "metrics":
+                    self.add_twin_points(inner.metrics)
+        return self.strange(result)
+
+    def item(self, signal):
+        return self.strange({"traces": self.span, "logs": self.log_record, "metrics": self.metric}[signal]())
+
+    def add_twin_points(self, metrics):
+        """Points of series that are almost the same."""
+        for metric in metrics:
+            kind = metric.WhichOneof("data")
+            points = getattr(metric, kind).data_points if kind else []
+            if points and self.chance(0.2):
+                points.append(self.twin(points[-1]))

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Base
+internal import Copy
+
+extension PGConnection {
+    /// Numbers for the next `count` dead letters, ascending. At most a few thousand at a time.
+    package mutating func reserveDeadLetterIDs(
+        count: Int, deadlineNs: UInt64
+    ) throws(DatabaseError) -> [Int64] {
+        var parameters = QueryParameters()
+        parameters.append(Int64(count))
+        let result = try query(
+            "SELECT nextval('otel_dead_letter_id_seq') FROM generate_series(1, $1)", parameters,
+            deadlineNs: deadlineNs)
+        return (0..<result.rowCount).compactMap { result.integer(row: $0, column: 0) }
+    }
+}
+
+extension DatabaseError {
+    /// The server answered, but not with what can be.
+    package static func unexpected(_ message: String) -> DatabaseError {
+        DatabaseError(.unexpectedAnswer, .fatal, message: message)
+    }
+
+    /// The same error, met while something of ours was written: the content that a client sent is
+    /// not what was refused, so it must not be taken for poison.
+    package var asOurs: DatabaseError {
+        switch disposition {
+        case .rejectedRow, .rejectedContent, .missingPartition, .missingColumn:
+            DatabaseError(code, .fatal, sqlState: sqlState, message: message)
+        default: self
+        }
+    }
+}
+
+// Parts of a transaction that may have poison in it.
+extension PGConnection {
+    private static let savepoint = "starling_rows"
+
+    /// Has constraints that are checked at COMMIT checked by each statement, so that it can be
+    /// found which rows break them.
+    package mutating func checkConstraintsAtOnce(deadlineNs: UInt64) throws(DatabaseError) {
+        try execute("SET CONSTRAINTS ALL IMMEDIATE", deadlineNs: deadlineNs)
+    }
+
+    /// Writes one stream in the open transaction, so that an error undoes no more than that.
+    ///
+    /// Errors: as `copyIn`; the transaction can go on after `.rejectedRow` and `.rejectedContent`.
+    package mutating func copyInSavepoint(
+        _ source: CopySource, deadlineNs: UInt64
+    ) throws(DatabaseError) {
+        let name = PGConnection.savepoint
+        try execute("SAVEPOINT \(name)", deadlineNs: deadlineNs)
+        do throws(DatabaseError) {
+            try copyIn(
+                source.statement, table: source.table, chunks: source.chunks,
+                deadlineNs: deadlineNs)
+        } catch {
+            switch error.disposition {
+            case .rejectedRow, .rejectedContent:
+                try execute(
+                    "ROLLBACK TO SAVEPOINT \(name); RELEASE SAVEPOINT \(name)",
+                    deadlineNs: deadlineNs)
+            default: break
+            }
+            throw error
+        }
+        try execute("RELEASE SAVEPOINT \(name)", deadlineNs: deadlineNs)
+    }
+
+    /// Notes the fingerprints, when the ledger is kept. Returns those that are there already.
+    package mutating func noteExports(
+        _ fingerprints: [Fingerprint], in window: LedgerWindow?, deadlineNs: UInt64
+    ) throws(DatabaseError) -> Set<Fingerprint> {
+        guard let window else { return [] }
+        return try note(fingerprints, in: window, deadlineNs: deadlineNs)
+    }
+
+    /// Rolls back, even when the deadline of the work has passed.
+    package mutating func giveUpTransaction() {
+        rollback(deadlineNs: Deadline.inMs(PGConnection.rollbackTimeoutMs))
+    }
+}
