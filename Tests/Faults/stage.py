@@ -11,7 +11,7 @@ import time
 
 import psycopg
 
-from support import balance, numbering
+from support import balance, counters, numbering
 from support.daemon import Daemon, free_port, run
 from support.exporter import Habits, Load
 from support.journal import Journal
@@ -88,7 +88,7 @@ class Stage:
         self.resident_peak_bytes = 0
         self.more_tables = []
         self.stopped_pids = set()
-        self.daemons, self.ports = [], []
+        self.daemons, self.ports, self.api_ports = [], [], []
         self.began = time.monotonic()
         self.load = self.proxy = None
 
@@ -100,6 +100,8 @@ class Stage:
             self.set_up()
             self.scenario.play(self)
             self.load.finish()
+            if not self.test_break:
+                self.check_counters()
             for index in range(len(self.daemons)):
                 self.stop_daemon(index)
             if self.scenario.check:
@@ -117,6 +119,7 @@ class Stage:
             self.stack.callback(self.proxy.close)
         for index in range(self.scenario.daemon_count):
             self.ports.append(free_port())
+            self.api_ports.append(free_port())
             self.daemons.append(None)
             self.start_daemon(index)
         self.stack.callback(self.kill_all)
@@ -130,6 +133,12 @@ class Stage:
     def cluster_runs_and_drops(self):
         eventually(self.cluster.accepts, "PostgreSQL to accept connections")
         self.cluster.drop_database(self.database)
+
+    def check_counters(self):
+        """Each daemon accounts for every item that it has received."""
+        for port in self.api_ports:
+            eventually(lambda: counters.is_balanced(counters.items(port)),
+                       "what was received to be committed, deduplicated, or refused")
 
     def result(self):
         with self.connect() as connection:
@@ -231,7 +240,8 @@ class Stage:
         folder.mkdir(exist_ok=True)
         source = self.proxy or self.cluster
         environment = {"STARLING_DATABASE_URL": source.url(self.database),
-                       "STARLING_LISTEN_GRPC": f"127.0.0.1:{self.ports[index]}"}
+                       "STARLING_LISTEN_GRPC": f"127.0.0.1:{self.ports[index]}",
+                       "STARLING_LISTEN_API": f"127.0.0.1:{self.api_ports[index]}"}
         if self.test_break:
             environment["STARLING_TEST_BREAK"] = self.test_break
         settings = {"database.writers": "2", "server.loops": "1"} | self.scenario.settings

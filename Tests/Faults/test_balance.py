@@ -4,7 +4,7 @@
 import pytest
 
 from stage import make_database
-from support import balance, journal
+from support import balance, counters, journal
 from support.numbering import POISON
 
 
@@ -94,3 +94,18 @@ def test_a_journal_is_read_as_it_was_written(tmp_path):
     writer.close()
     assert journal.read(writer.path) == {1: journal.Entry(
         1, 3, "logs", (2,), outcome="partial", rejected_count=1, attempt_codes=["UNAVAILABLE"])}
+
+
+@pytest.mark.parametrize("received, committed, expected", [(7, 4, True), (8, 4, False), (7, 5, False)])
+def test_counters_that_balance(received, committed, expected):
+    page = (f'starling_items_received_total{{signal="logs"}} {received}\n'
+            f'starling_items_settled_total{{signal="logs",outcome="committed"}} {committed}\n'
+            'starling_items_settled_total{signal="logs",outcome="refused"} 3\n')
+    counts = counters.parse(page)
+    assert counts == {"logs": (received, {"committed": committed, "refused": 3})}
+    assert counters.is_balanced(counts) == expected
+
+
+def test_a_page_without_counters():
+    with pytest.raises(AssertionError):
+        counters.parse("starling_items_received_total 1\n")
