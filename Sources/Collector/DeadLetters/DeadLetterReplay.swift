@@ -86,19 +86,20 @@ private struct ReplaySession: ~Copyable {
     init(_ configuration: Configuration, _ database: DatabaseSettings) {
         let counters = Counters()
         let ring = BoundedRing(slotCountMax: ReplaySession.letterCountMax)
+        let logger = Logger(label: "replay") { _ in SwiftLogNoOpLogHandler() }
         shared = WriterShared(
             ring: ring, budget: MemoryBudget(limitBytes: configuration.memory.budgetBytes),
             counters: counters, retryHint: RetryHint(ring: ring, counters: counters),
-            stop: StopSignal(),
-            logger: Logger(label: "replay") { _ in SwiftLogNoOpLogHandler() },
-            database: database,
+            stop: StopSignal(), logger: logger, database: database,
             partitions: PartitionMaker(
                 interval: configuration.partitions.interval, cache: PartitionCache()),
             accepted: AcceptedTimes(
                 pastNs: UInt64(configuration.partitions.acceptPastNs),
                 futureNs: UInt64(configuration.partitions.acceptFutureNs)),
             promotion: CurrentPromotion(configuration.attributes.rules),
-            sightings: SightingNotes(), committed: CommittedExports(windowNs: 0),
+            sightings: SightingNotes(),
+            outage: OutageStore(spool: nil, counters: counters, logger: logger),
+            committed: CommittedExports(windowNs: 0),
             commits: CommitMarks(),
             losses: LossNotes(tenantAttribute: configuration.retention.tenantAttribute),
             settings: WriterSettings(configuration))
