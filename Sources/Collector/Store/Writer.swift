@@ -112,8 +112,8 @@ final class Writer: Sendable {
         #endif
         switch error.disposition {
         case .rejectedContent, .rejectedRow:
-            // None of our rows, or it would have been found: a dimension. One export at a time finds
-            // the guilty one.
+            // None of our rows, or it would have been found: a dimension. One export at a time
+            // finds the guilty one.
             if state.transaction.exportCountMax > 1 {
                 state.transaction.exportCountMax = 1
             } else {
