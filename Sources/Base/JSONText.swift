@@ -6,6 +6,8 @@ package enum JSONText: Sendable {
     case number(Int64)
     /// Finite.
     case decimal(Double)
+    /// With so many digits behind the point, see `DecimalText`.
+    case rounded(Double, digits: Int)
     case truth(Bool)
     case null
     case list([JSONText])
@@ -31,6 +33,7 @@ extension JSONText: CustomStringConvertible {
         case .decimal(let number):
             precondition(number.isFinite, "JSON has no such number")
             return "\(number)"
+        case .rounded(let number, let digits): return DecimalText.text(number, digits: digits)
         case .truth(let truth): return "\(truth)"
         case .null: return "null"
         case .list(let items):

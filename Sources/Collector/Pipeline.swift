@@ -98,6 +98,7 @@ final class Pipeline {
                 counters: counters, ring: ring, budget: budget,
                 connectionCount: shared.connectionCount,
                 connectionCountMax: shared.connectionCountMax, commits: commits,
+                outage: durability.store,
                 ackLatencies: loops.map(\.ackLatency), writers: writers.map(\.progress),
                 life: life),
             database: database, partitionsAheadNs: configuration.partitions.aheadNs,

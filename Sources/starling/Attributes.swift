@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
+internal import Base
 internal import Collector
 
 /// `starling attributes`: which attributes there are, and which have a column of their own.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
+internal import Base
 internal import Collector
 
 extension Attributes {
@@ -60,8 +61,8 @@ extension Attributes {
             .object([
                 ("scope", .text(item.scope.rawValue)), ("key", .text(item.key)),
                 ("type", .text(item.type)), ("state", .text(item.state.rawValue)),
-                ("row_share", .decimal(item.rowShare, digits: 6)),
-                ("byte_share", .decimal(item.byteShare, digits: 6)),
+                ("row_share", .rounded(item.rowShare, digits: 6)),
+                ("byte_share", .rounded(item.byteShare, digits: 6)),
             ])
         }
     }

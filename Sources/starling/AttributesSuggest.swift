@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
+internal import Base
 internal import Collector
 
 extension Attributes {
@@ -77,10 +78,10 @@ extension Attributes {
             .object([
                 ("scope", .text(item.scope.rawValue)), ("key", .text(item.key)),
                 ("type", .text(item.type)),
-                ("saving_bytes_per_row", .decimal(item.savingPerRow, digits: 3)),
-                ("bytes_per_row", .decimal(item.bytesPerRow, digits: 3)),
-                ("row_share", .decimal(item.rowShare, digits: 6)),
-                ("type_share", .decimal(item.typeShare, digits: 6)),
+                ("saving_bytes_per_row", .rounded(item.savingPerRow, digits: 3)),
+                ("bytes_per_row", .rounded(item.bytesPerRow, digits: 3)),
+                ("row_share", .rounded(item.rowShare, digits: 6)),
+                ("type_share", .rounded(item.typeShare, digits: 6)),
                 ("distinct_estimate", .number(item.distinctEstimate)),
             ])
         }

@@ -95,7 +95,8 @@ def test_retries_refusals_and_partial_success_are_told_apart(observed):
     assert samples['starling_requests_answered_total{outcome="refused"}'] == 1
     # What is told to the client as final, and what is received, balance.
     assert samples['starling_items_received_total{signal="traces"}'] == 12 == sum(
-        settled(samples, "traces", outcome) for outcome in ("committed", "deduplicated", "refused"))
+        settled(samples, "traces", outcome) for outcome in ("committed", "dead_lettered", "deduplicated", "refused"))
+    assert settled(samples, "traces", "dead_lettered") == 1
     # One that is refused is no acknowledgement.
     assert samples['starling_ack_latency_seconds_count{signal="traces"}'] == 3
 

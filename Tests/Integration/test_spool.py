@@ -9,6 +9,8 @@ import pytest
 
 from conftest import Export
 from support import otlp
+from support.api import api_settings
+from support.daemon import run
 from support.locks import blocked, wait_for_blocked
 from support.waiting import eventually
 
@@ -66,6 +68,36 @@ def stop(server):
 def kill(server):
     server.daemon.process.kill()
     server.daemon.process.wait()
+
+
+def test_outage_is_shown(start, cluster, db, scratch, binary):
+    """By status, /health and metrics."""
+    settings, api = api_settings()
+    server = start(**{name.replace(".", "__"): value for name, value in settings.items()})
+    api.wait_ready()
+    ids = []
+    with server.channel() as channel:
+        export = Export(channel)
+        send(export, 1, ids)
+        assert api.metrics()['starling_breaker_state{state="closed"}'] == 1
+        cluster.stop()
+        send(export, 20, ids)
+        metrics = api.metrics()
+        assert metrics['starling_breaker_state{state="closed"}'] == 0
+        assert metrics["starling_spool_records"] == 20 and metrics["starling_spool_bytes"] > 0
+        assert metrics["starling_spool_ready"] == 1 and metrics["starling_exports_spooled_total"] == 20
+        status = api.request("/api/status").json
+        assert status["breaker"]["state"] in ("open", "half_open") and status["breaker"]["last_error"]
+        assert status["spool"]["records"] == 20 and status["spool"]["ready"]
+        eventually(lambda: api.request("/health").json["database"] == "down", "the outage in /health")
+        assert api.request("/health").json["spool"]["records"] == 20
+        screen = run(binary, "status", "--api", f"127.0.0.1:{api.address}").stdout
+        assert "20 requests wait" in screen and "failures" in screen, screen
+        cluster.start()
+        wait_until_stored(server, ids, scratch)
+        eventually(lambda: api.metrics()['starling_breaker_state{state="closed"}'] == 1, "a closed breaker")
+        assert api.metrics()["starling_exports_replayed_total"] == 20
+    stop(server)
 
 
 def test_outage_is_bridged(start, cluster, db, scratch):

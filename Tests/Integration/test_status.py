@@ -37,7 +37,8 @@ def test_screen(binary, observed, form):
     assert lines["ready"] == "yes"
     assert lines["database"].startswith("ok, PostgreSQL ")
     assert lines["ack latency"].startswith("p50 ")
-    assert lines["spans"].split()[1:] == ["30", "30", "0", "0"]
+    assert lines["spans"].split()[1:] == ["30", "30", "0", "0", "0"]
+    assert lines["breaker"].startswith("closed")
     assert {"partitions", "last commit", "ring", "memory", "connections", "writers"} <= set(lines)
 
 
@@ -51,6 +52,8 @@ def test_json(binary, observed):
     assert status["signals"]["traces"]["committed"] == 30
     assert status["ack_latency_ms"]["p50"] <= status["ack_latency_ms"]["p99"]
     assert status["database"]["status"] == "ok"
+    assert status["breaker"]["state"] == "closed" and status["spool"] is None
+    assert status["signals"]["traces"]["dead_lettered"] == 0
 
 
 def test_address_of_the_configuration(binary, observed):

@@ -23,6 +23,9 @@ package struct DaemonObservation: Sendable {
     package var writers = Writers()
     package var loops = Loops()
     package var commits = Commits()
+    package var breaker = Breaker()
+    /// Nil where `spool.directory` is empty.
+    package var spool: Spool?
     /// Dimension ids that writers have cached.
     package var dimensionEntryCount = 0
     package var database = DatabaseObservation()
@@ -96,6 +99,40 @@ package struct DaemonObservation: Sendable {
         package var failingForNs: UInt64?
         /// The last of these failures.
         package var failure: String?
+        package init() {}
+    }
+
+    /// What writers together think of the database.
+    package struct Breaker: Sendable, Equatable {
+        /// Closed, every writer tries; open, nobody does; half open, one attempt is under way.
+        package enum State: String, CaseIterable, Sendable {
+            case closed, open
+            case halfOpen = "half_open"
+        }
+
+        package var state = State.closed
+        /// Since when it is closed, or not.
+        package var sinceUnixNs: UInt64 = 0
+        /// Failures since the last success.
+        package var failureCount = 0
+        /// The last error, for people.
+        package var lastError: String?
+        package init() {}
+    }
+
+    /// Requests that are acknowledged and wait on disk for the database.
+    package struct Spool: Sendable, Equatable {
+        package var sizeBytes = 0
+        package var sizeBytesMax = 0
+        package var recordCount = 0
+        /// Since the oldest of them arrived; nil where none waits.
+        package var oldestAgeNs: UInt64?
+        /// Damaged files that were set aside for a person.
+        package var damagedFileCount = 0
+        /// Whether it takes more.
+        package var isReady = true
+        /// What was in its way last, for people.
+        package var lastError: String?
         package init() {}
     }
 }

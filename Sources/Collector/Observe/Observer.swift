@@ -14,6 +14,7 @@ struct ObservedParts: Sendable {
     let connectionCount: ConnectionCount
     let connectionCountMax: Int
     let commits: CommitMarks
+    let outage: OutageStore
     let ackLatencies: [AckLatency]
     let writers: [WriterProgress]
     let life: PipelineLife
@@ -151,9 +152,12 @@ final class Observer: DaemonObserver {
         }
     }
 
-    /// Tells gRPC's health service.
+    /// Tells gRPC's health service. As long as a spool takes what the database does not, clients
+    /// are served.
     private func follow(_ judgement: DatabaseJudgement, forNs: UInt64) {
-        health.isAway = judgement.takesNothing && forNs >= Observer.patienceNs
+        let isBridged = parts.outage.observeSpool()?.isReady ?? false
+        health.isAway =
+            judgement.takesNothing && forNs >= Observer.patienceNs && !isBridged
     }
 
     private var currentStage: DaemonStage {
@@ -177,6 +181,8 @@ final class Observer: DaemonObserver {
         daemon.commitLatency = .sum(parts.writers.map(\.commitLatency))
         daemon.dimensionEntryCount = parts.writers.reduce(0) { $0 + $1.dimensionEntryCount }
         daemon.commits = parts.commits.observe(nowNs: nowNs)
+        daemon.breaker = parts.outage.observeBreaker()
+        daemon.spool = parts.outage.observeSpool()
         daemon.process = ProcessFigures.observe()
         observeLoad(&daemon, nowNs: nowNs)
         let seen = self.seen.withLock { $0 }

@@ -31,6 +31,8 @@ struct HealthAnswer {
                 ("status", .text(status)), ("version", .text(daemon.version)),
                 ("uptime_seconds", .number(Int64(daemon.uptimeNs / 1_000_000_000))),
                 ("database", .text(daemon.database.state.rawValue)),
+                ("breaker", StatusBody.breaker(daemon.breaker)),
+                ("spool", daemon.spool.map(StatusBody.spool) ?? .null),
                 ("failing", .list(checks.filter { !$0.isOK }.map { .text($0.name) })),
             ]))
     }

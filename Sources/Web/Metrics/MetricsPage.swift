@@ -14,6 +14,7 @@ struct MetricsPage {
         page.addQueue()
         page.addWork()
         page.addDatabase()
+        page.addOutage()
         page.addProcess()
         return page.page.text
     }
@@ -165,6 +166,37 @@ struct MetricsPage {
                 "starling_partitions_ahead_seconds", [("table", ahead.table)],
                 MetricsText.seconds(ahead.aheadNs))
         }
+    }
+
+    private mutating func addOutage() {
+        page.family(
+            "starling_breaker_state", .gauge, "1 for the state of the circuit breaker, 0 else.")
+        for state in DaemonObservation.Breaker.State.allCases {
+            page.sample(
+                "starling_breaker_state", [("state", state.rawValue)],
+                state == daemon.breaker.state ? 1 : 0)
+        }
+        page.gauge(
+            "starling_breaker_failures", "Failures of writers since the last success.",
+            daemon.breaker.failureCount)
+        guard let spool = daemon.spool else { return }
+        page.gauge("starling_spool_bytes", "Bytes of the spool on disk.", spool.sizeBytes)
+        page.gauge(
+            "starling_spool_bytes_max", "Bytes that it may take (spool.bytes_max).",
+            spool.sizeBytesMax)
+        page.gauge(
+            "starling_spool_records", "Requests in the spool that wait for the database.",
+            spool.recordCount)
+        page.gauge(
+            "starling_spool_oldest_age_seconds",
+            "Since the oldest request in the spool arrived; 0 where none waits.",
+            spool.oldestAgeNs.map(MetricsText.seconds) ?? 0)
+        page.gauge(
+            "starling_spool_damaged_files", "Damaged files that were set aside for a person.",
+            spool.damagedFileCount)
+        page.gauge(
+            "starling_spool_ready", "1 while the spool takes requests, 0 else.",
+            spool.isReady ? 1 : 0)
     }
 
     private mutating func addProcess() {

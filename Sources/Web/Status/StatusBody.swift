@@ -53,6 +53,8 @@ enum StatusBody {
                 .object(
                     HealthAnswer.databaseMembers(daemon.database, state: daemon.database.state))
             ),
+            ("breaker", breaker(daemon.breaker)),
+            ("spool", daemon.spool.map(spool) ?? .null),
         ])
     }
 
@@ -61,6 +63,7 @@ enum StatusBody {
         return .object([
             ("received", .number(Int64(counters[signal.receivedCounter]))),
             ("committed", .number(Int64(counters[signal.committedCounter]))),
+            ("dead_lettered", .number(Int64(counters[signal.deadLetteredCounter]))),
             ("deduplicated", .number(Int64(counters[signal.deduplicatedCounter]))),
             ("refused", .number(Int64(counters[signal.refusedCounter]))),
             ("received_per_second", .decimal(daemon.recent.receivedPerSecond[signal] ?? 0)),
@@ -76,6 +79,26 @@ enum StatusBody {
             ("p99", .decimal(histogram.percentileNs(99).map(HealthAnswer.milliseconds))),
             ("count", .number(Int64(histogram.count))), ("is_recent", .truth(isRecent)),
         ]
+    }
+
+    static func breaker(_ breaker: DaemonObservation.Breaker) -> JSONText {
+        .object([
+            ("state", .text(breaker.state.rawValue)),
+            ("failures", .number(Int64(breaker.failureCount))),
+            ("last_error", breaker.lastError.map { .text($0) } ?? .null),
+        ])
+    }
+
+    static func spool(_ spool: DaemonObservation.Spool) -> JSONText {
+        .object([
+            ("bytes", .number(Int64(spool.sizeBytes))),
+            ("bytes_max", .number(Int64(spool.sizeBytesMax))),
+            ("records", .number(Int64(spool.recordCount))),
+            ("oldest_age_seconds", .decimal(spool.oldestAgeNs.map(HealthAnswer.seconds))),
+            ("damaged_files", .number(Int64(spool.damagedFileCount))),
+            ("ready", .truth(spool.isReady)),
+            ("last_error", spool.lastError.map { .text($0) } ?? .null),
+        ])
     }
 
     private static func ring(_ ring: DaemonObservation.Ring) -> JSONText {

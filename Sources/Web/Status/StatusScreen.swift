@@ -20,6 +20,8 @@ enum StatusScreen {
         ]
         for check in failing { facts.append(("", "\(check.name): \(check.detail)")) }
         facts.append(("database", database(daemon.database)))
+        facts.append(("breaker", breaker(daemon.breaker)))
+        if let spool = daemon.spool { facts.append(("spool", text(of: spool))) }
         if let least = daemon.database.partitionsAhead.min(by: { $0.aheadNs < $1.aheadNs }) {
             facts.append(("partitions", "ready for \(Readiness.text(least.aheadNs)) at least"))
         }
@@ -42,13 +44,30 @@ enum StatusScreen {
         return text
     }
 
+    private static func breaker(_ breaker: DaemonObservation.Breaker) -> String {
+        guard breaker.state != .closed else { return "closed: batches go to the database" }
+        let state = breaker.state == .open ? "open" : "half open, one attempt is under way"
+        let cause = breaker.lastError.map { ", the last: \($0)" } ?? ""
+        return "\(state) after \(breaker.failureCount) failures\(cause)"
+    }
+
+    private static func text(of spool: DaemonObservation.Spool) -> String {
+        var text = "\(mebibytes(spool.sizeBytes)) of \(mebibytes(spool.sizeBytesMax)), "
+        text += "\(spool.recordCount) requests wait"
+        if let ageNs = spool.oldestAgeNs { text += ", the oldest for \(Readiness.text(ageNs))" }
+        if spool.damagedFileCount > 0 { text += ", \(spool.damagedFileCount) damaged files" }
+        if !spool.isReady { text += "; takes no more: \(spool.lastError ?? "full")" }
+        return text
+    }
+
     private static func signals(_ daemon: DaemonObservation) -> String {
-        var rows = [["", "PER SECOND", "RECEIVED", "COMMITTED", "DEDUPLICATED", "REFUSED"]]
+        var rows = [["", "PER SECOND", "RECEIVED", "COMMITTED", "DEAD", "DEDUPLICATED", "REFUSED"]]
         for signal in Signal.allCases {
             rows.append([
                 signal.itemName, rate(daemon.recent.committedPerSecond[signal] ?? 0),
                 "\(daemon.counters[signal.receivedCounter])",
                 "\(daemon.counters[signal.committedCounter])",
+                "\(daemon.counters[signal.deadLetteredCounter])",
                 "\(daemon.counters[signal.deduplicatedCounter])",
                 "\(daemon.counters[signal.refusedCounter])",
             ])
