@@ -101,7 +101,9 @@ struct SpoolOpening {
             segment.nextNumber = found.record.number + 1
         }
         guard soundBytes < segment.sizeBytes else { return }
-        tornSizeBytes += segment.sizeBytes - soundBytes
+        // A segment that never got a record is no loss: it was made, and then the disk was full.
+        tornSizeBytes += max(
+            0, segment.sizeBytes - max(soundBytes, SpoolFormat.segmentHeaderSizeBytes))
         try file.truncate(sizeBytes: soundBytes)
         try file.sync(disk: .real)
         segment.sizeBytes = soundBytes
