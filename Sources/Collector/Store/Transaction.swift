@@ -283,7 +283,9 @@ struct Transaction: ~Copyable {
                 guard case .database(let cause) = error, setAside(cause) else { throw error }
                 continue
             }
-            guard known.isEmpty else { throw .duplicates(try outcomes(of: known, on: &connection)) }
+            guard known.isEmpty else {
+                throw .duplicates(try outcomes(of: known, on: &connection))
+            }
             if ledgerWindow != nil {
                 shared.committed.insert(accepted(fingerprints), nowNs: Clock.monotonicNs)
             }
