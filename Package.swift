@@ -55,6 +55,7 @@ let package = Package(
         station("GRPC", ["Base", "HTTP2", "COTLP", "CProtobufC", "CZlib"]),
         station("Decode", ["Base", "COTLP", "CProtobufC"]),
         station("Ring", ["Base", "Decode"]),
+        station("Spool", ["Base", "CLinux"]),
         station("Rows", ["Base", "Decode", "COpenSSL"]),
         station("Copy", ["Base", "Decode", "Rows"]),
         station("Postgres", ["Base", "Decode", "Copy", "Rows", "CLibPQ", "CLinux"]),
@@ -74,15 +75,15 @@ let package = Package(
         station(
             "Collector",
             [
-                "Base", "Socket", "HTTP2", "GRPC", "Decode", "Ring", "Rows", "Copy", "Postgres",
-                "CLinux",
+                "Base", "Socket", "HTTP2", "GRPC", "Decode", "Ring", "Spool", "Rows", "Copy",
+                "Postgres", "CLinux",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
             ]),
         .executableTarget(
             name: "starling",
             dependencies: [
-                "Base", "Socket", "Collector", "Web", "CLinux",
+                "Base", "Socket", "Postgres", "Collector", "Web", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -95,6 +96,7 @@ let package = Package(
         tests("DecodeTests", ["Base", "Decode", "COTLP", "CProtobufC"]),
         tests("WebTests", ["Base", "Web"]),
         tests("RingTests", ["Base", "Decode", "Ring"]),
+        tests("SpoolTests", ["Base", "Spool", "CLinux"]),
         .target(
             name: "OTLPFixtures", dependencies: ["Base", "Decode", "Rows"],
             path: "Tests/OTLPFixtures", swiftSettings: settings),
@@ -104,7 +106,8 @@ let package = Package(
         tests(
             "CollectorTests",
             [
-                "Base", "Socket", "Decode", "Rows", "Copy", "Postgres", "Collector", "CLinux",
+                "Base", "Socket", "Decode", "Rows", "Copy", "Postgres", "Spool", "Collector",
+                "CLinux",
                 .product(name: "Logging", package: "swift-log"),
             ]),
     ]

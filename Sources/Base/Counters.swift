@@ -40,6 +40,20 @@ package enum Counter: Int, CaseIterable, Sendable {
     case batchesCommitted
     case batchesRetried
     case databaseConnects
+    /// Times that the circuit breaker has opened: an outage began.
+    case breakerOpened
+    /// Exports written to the spool and made to last.
+    case exportsSpooled
+    /// Exports out of the spool that are settled: stored, known already, or refused.
+    case exportsReplayed
+    case spoolBytesWritten
+    /// Records of the spool that could not be read back.
+    case spoolRecordsDamaged
+    /// Exports that the spool did not take: full, or the disk failed.
+    case spoolRefusals
+    /// Exports that were acknowledged before they were stored (`durability.ack: buffer`), and then
+    /// could not be.
+    case exportsLost
     /// Look-ups of dimension ids in the caches of writers.
     case dimensionHits
     case dimensionMisses

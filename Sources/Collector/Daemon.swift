@@ -4,6 +4,7 @@ internal import Copy
 package import Logging
 internal import Postgres
 package import Socket
+internal import Spool
 
 /// Why the daemon did not start, or how it ended.
 package struct DaemonError: Error, CustomStringConvertible {
@@ -14,6 +15,8 @@ package struct DaemonError: Error, CustomStringConvertible {
         case schemaNotCurrent
         /// A listening socket could not be opened.
         case cannotListen
+        /// No daemon answers where one was asked.
+        case daemonUnreachable
         /// Anything else.
         case failed
     }
@@ -74,8 +77,15 @@ package struct Daemon {
         var signals = Signals()
         let partitions = PartitionMaker(
             interval: configuration.partitions.interval, cache: PartitionCache())
-        try checkDatabase()
-        let pipeline = try makePipeline(partitions)
+        let spool = try openSpool()
+        do throws(DaemonError) {
+            try checkDatabase()
+        } catch {
+            // With a spool there is somewhere to put what comes until the database is back.
+            guard spool != nil, error.code == .databaseUnreachable else { throw error }
+            logger.warning("\(error); exports go to the spool until it does")
+        }
+        let pipeline = try makePipeline(partitions, spool)
         // First, because it may fail, and what has started must be ended.
         if let endpoint = pipeline.endpoint {
             pipeline.observer.serves(.init(name: "grpc", address: "\(endpoint)"))
@@ -111,11 +121,38 @@ package struct Daemon {
             """)
     }
 
-    private func makePipeline(_ partitions: PartitionMaker) throws(DaemonError) -> Pipeline {
+    private func openSpool() throws(DaemonError) -> Spool? {
+        let settings = configuration.spool
+        guard !settings.directory.isEmpty else { return nil }
+        do throws(SpoolError) {
+            let spool = try Spool(
+                SpoolSettings(
+                    path: settings.directory, sizeBytesMax: settings.sizeBytesMax,
+                    segmentSizeBytes: settings.segmentSizeBytes))
+            let status = spool.status
+            if spool.tornSizeBytes > 0 {
+                logger.warning(
+                    "the spool ended in the middle of a record, which was cut off",
+                    metadata: ["bytes": "\(spool.tornSizeBytes)"])
+            }
+            guard status.recordCount > 0 else { return spool }
+            logger.notice(
+                "the spool holds exports of an earlier run",
+                metadata: ["exports": "\(status.recordCount)", "bytes": "\(status.sizeBytes)"])
+            return spool
+        } catch {
+            throw DaemonError(
+                .failed, "the spool cannot be used: \(error); see spool.directory")
+        }
+    }
+
+    private func makePipeline(
+        _ partitions: PartitionMaker, _ spool: Spool?
+    ) throws(DaemonError) -> Pipeline {
         do throws(SystemError) {
             return try Pipeline(
-                configuration, partitions: partitions, database: database, stop: stop,
-                logger: logger)
+                configuration, partitions: partitions, database: database, spool: spool,
+                stop: stop, logger: logger)
         } catch {
             throw DaemonError(
                 .cannotListen, "\(error); choose another address with listen.grpc")

@@ -9,6 +9,7 @@ internal import Postgres
 internal import Ring
 internal import Rows
 internal import Socket
+internal import Spool
 
 /// The data path, wired: which station is connected to which, how many there are of each, and who
 /// ends first. The only place that knows stations which are not neighbours.
@@ -20,10 +21,13 @@ final class Pipeline {
     let observer: Observer
     private let stop: StopSignal
     private let ring: BoundedRing
+    private let durability: Durability
     private let largeDecoder: LargeDecoder
     private let loops: [IngestLoop]
     private let writers: [Writer]
     private let janitor: Janitor
+    private let losses: LossNotes
+    private let database: DatabaseSettings
     private let promotionUpdater: PromotionUpdater
     private let life: PipelineLife
     private var observerThread: WorkerThread?
@@ -37,7 +41,7 @@ final class Pipeline {
     /// Makes every part and binds the listening sockets; nothing runs yet.
     init(
         _ configuration: Configuration, partitions: PartitionMaker, database: DatabaseSettings,
-        stop: StopSignal, logger: Logger
+        spool: Spool?, stop: StopSignal, logger: Logger
     ) throws(SystemError) {
         Limits.checkSums()
         Decoder.prepare()
@@ -45,15 +49,19 @@ final class Pipeline {
         self.logger = logger
         let budget = MemoryBudget(limitBytes: configuration.memory.budgetBytes)
         ring = BoundedRing(slotCountMax: configuration.ring.exportCountMax)
-        retryHint = RetryHint(ring: ring, counters: counters)
+        durability = Durability(
+            configuration, ring: ring, budget: budget, counters: counters, spool: spool,
+            database: database, stop: stop, logger: logger)
+        retryHint = durability.retryHint
+        losses = LossNotes(tenantAttribute: configuration.retention.tenantAttribute)
+        self.database = database
         let committed = CommittedExports(
             windowNs: UInt64(configuration.durability.dedupWindowNs))
         let intake = Intake(
-            budget: budget, counters: counters, ring: ring, retryHint: retryHint,
-            committed: committed,
+            budget: budget, counters: counters, ring: durability.intakeRing, retryHint: retryHint,
+            bufferLedger: durability.bufferLedger, committed: committed, losses: losses,
             messageSizeBytesMax: configuration.limits.requestSizeBytesMax,
-            decodeLimits: DecodeLimits(
-                unpackedSizeBytesMax: configuration.limits.unpackedSizeBytesMax))
+            decodeLimits: durability.decodeLimits)
         largeDecoder = LargeDecoder(intake: intake)
         let promotion = CurrentPromotion(configuration.attributes.rules)
         promotionUpdater = PromotionUpdater(
@@ -66,14 +74,15 @@ final class Pipeline {
         let writerShared = WriterShared(
             ring: ring, budget: budget, counters: counters, retryHint: retryHint, stop: stop,
             logger: logger, database: database, partitions: partitions, accepted: accepted,
-            promotion: promotion, sightings: sightings, committed: committed, commits: commits,
+            promotion: promotion, sightings: sightings, outage: durability.store,
+            committed: committed, commits: commits, losses: losses,
             settings: WriterSettings(configuration))
         writers = (0..<configuration.database.writerCount).map {
             Writer(name: "writer-\($0)", shared: writerShared)
         }
         janitor = Janitor(
             settings: JanitorSettings(configuration), database: database, partitions: partitions,
-            accepted: accepted, sightings: sightings, stop: stop, logger: logger)
+            accepted: accepted, sightings: sightings, losses: losses, stop: stop, logger: logger)
         let health = HealthStatus()
         let shared = IngestShared(
             intake: intake, largeDecoder: largeDecoder, budget: budget, counters: counters,
@@ -121,6 +130,7 @@ final class Pipeline {
             isMore = unwanted.isFull
             unwanted.settleFirst(unwanted.count) { _, pending in
                 counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
+                losses.refused(pending)
                 return .expired
             }
         }
@@ -131,6 +141,7 @@ final class Pipeline {
         for (index, writer) in writers.enumerated() {
             writerThreads.append(WorkerThread(name: "writer-\(index)") { writer.run() })
         }
+        durability.start()
         largeDecoder.start()
         promotionUpdater.start()
         let janitor = self.janitor
@@ -169,16 +180,37 @@ final class Pipeline {
     /// Ends everything: what is still in flight is told to come back.
     func end() {
         largeDecoder.closeAndJoin()
+        // What clients are still to hear of goes to the writers or to the spool.
+        durability.closeIntake()
         stop.fire()
         ring.close()
         for thread in writerThreads { thread.join() }
+        durability.closeAndJoin()
         for thread in janitorThreads { thread.join() }
         promotionUpdater.closeAndJoin()
         observerThread?.join()
+        flushLosses()
         // Only now, so that the last outcomes still reach their clients.
         advanceLoops(to: .stopping)
         for thread in loopThreads { thread.join() }
     }
+
+    /// Writes what the loss ledger lacks, if the database is there.
+    private func flushLosses() {
+        var settings = database
+        settings.connectTimeoutMs = min(settings.connectTimeoutMs, Pipeline.lastWordsMs)
+        settings.statementTimeoutMs = min(settings.statementTimeoutMs, Pipeline.lastWordsMs)
+        do throws(DatabaseError) {
+            guard !losses.isEmpty else { return }
+            var connection = try PGConnection.connect(settings, stop: StopSignal())
+            try losses.flush(on: &connection, deadlineNs: settings.statementDeadlineNs)
+        } catch {
+            logger.warning(
+                "the loss ledger lacks what was refused last", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private static let lastWordsMs = 2_000
 
     private func advanceLoops(to stage: IngestLoopControl.Stage) {
         for loop in loops {
@@ -198,7 +230,7 @@ private final class LoopBox: @unchecked Sendable {
 }
 
 extension WriterSettings {
-    fileprivate init(_ configuration: Configuration) {
+    init(_ configuration: Configuration) {
         self.init(
             interval: configuration.partitions.interval,
             itemCountMax: configuration.batch.rowCountMax,

@@ -96,11 +96,22 @@ package struct TableBatch: ~Copyable {
         return pieces
     }
 
-    /// The rows of the export at `index`.
-    package func rows(ofExport index: Int) -> Range<Int> {
+    /// The rows of the export at `index` that come from the items `itemOrdinals`. O(log n).
+    package func rows(ofExport index: Int, itemOrdinals: Range<Int>) -> Range<Int> {
         precondition(index >= 0 && index < exportStarts.count)
+        let start = exportStarts[index]
         let end = index + 1 < exportStarts.count ? exportStarts[index + 1] : rowCount
-        return exportStarts[index]..<end
+        func firstRow(ofItem ordinal: Int) -> Int {
+            var low = start
+            var high = end
+            while low < high {
+                let middle = (low + high) / 2
+                if marks[middle].itemOrdinal < ordinal { low = middle + 1 } else { high = middle }
+            }
+            return low
+        }
+        let first = firstRow(ofItem: itemOrdinals.lowerBound)
+        return first..<firstRow(ofItem: itemOrdinals.upperBound)
     }
 
     /// The index of the export that a row came from, and the ordinal of the item in it.

@@ -17,7 +17,7 @@ package struct Export: ~Copyable, @unchecked Sendable {
     /// Holds the messages; not read after unpacking.
     private let arena: Arena
     /// The `Export…ServiceRequest`, inside `arena`.
-    private let root: UnsafeRawPointer
+    let root: UnsafeRawPointer
     private let budget: MemoryBudget
     /// Bytes of the budget that are held for `arena`.
     let arenaCapacityBytes: Int
@@ -52,6 +52,11 @@ package struct Export: ~Copyable, @unchecked Sendable {
 
     /// Bytes of the arena that protobuf-c took, padding between the pieces included.
     var usedSizeBytes: Int { arena.usedSizeBytes }
+
+    /// The request itself.
+    var rootMessage: UnsafePointer<ProtobufCMessage> {
+        unsafe root.assumingMemoryBound(to: ProtobufCMessage.self)
+    }
 
     /// Empty unless the signal is traces.
     package var resourceSpans: MessageList<ResourceSpansView> {

@@ -8,7 +8,7 @@ internal import HTTP2
 final class Call: StreamHandler {
     unowned let connection: ServerConnection
     private var head = RequestHead()
-    private var deframer: MessageDeframer?
+    var deframer: MessageDeframer?
     private(set) var deadlineNs: UInt64
     var state = State.receivingHead
     /// When the peer had sent all.
@@ -26,6 +26,8 @@ final class Call: StreamHandler {
         case pending
         /// The answer goes out a message at a time.
         case streaming
+        /// Likewise, while more questions may come.
+        case conversing
         /// The answer is submitted; whatever still arrives is discarded.
         case answered
     }
@@ -43,8 +45,7 @@ final class Call: StreamHandler {
 
     func headersEnded(on stream: Stream) {
         guard state == .receivingHead else { return }
-        let isExport = if case .health? = head.route { false } else { true }
-        connection.counters.add(isExport ? .requestsReceived : .healthCalls)
+        countRequest()
         if let rejection = head.rejection {
             connection.counters.add(.requestsRefused)
             return answer(rejection, on: stream)
@@ -53,12 +54,23 @@ final class Call: StreamHandler {
             let nowNs = Clock.monotonicNs
             deadlineNs = timeoutNs < deadlineNs - nowNs ? nowNs + timeoutNs : deadlineNs
         }
-        if head.route == .health(.watch), head.timeout == .absent { deadlineNs = .max }
+        let isLasting = head.route == .health(.watch) || head.route == .reflection
+        if isLasting, head.timeout == .absent { deadlineNs = .max }
         deframer = MessageDeframer(budget: connection.budget)
         state = .receivingBody
+        if head.route == .reflection { beginReflection(on: stream) }
+    }
+
+    private func countRequest() {
+        switch head.route {
+        case .export, nil: connection.counters.add(.requestsReceived)
+        case .health: connection.counters.add(.healthCalls)
+        case .reflection: break
+        }
     }
 
     func data(_ bytes: ByteSlice, on stream: Stream) {
+        if state == .conversing { return converse(bytes, on: stream) }
         guard state == .receivingBody else {
             return connection.session.consume(bytes.count, on: stream)
         }
@@ -72,6 +84,7 @@ final class Call: StreamHandler {
     }
 
     func ended(on stream: Stream) {
+        if state == .conversing { return endReflection(on: stream) }
         guard state == .receivingBody, let deframer = deframer.take() else { return }
         releaseCredit(on: stream)
         receivedNs = Clock.monotonicNs
@@ -108,7 +121,7 @@ final class Call: StreamHandler {
             withUnpacked(payload, isCompressed: isCompressed, on: stream) {
                 answerHealth(method, $0, on: stream)
             }
-        case nil: preconditionFailure("a call without a route was rejected")
+        case .reflection, nil: preconditionFailure("answered otherwise, or rejected")
         }
     }
 
@@ -142,7 +155,7 @@ final class Call: StreamHandler {
     /// Sends the answer that belongs to `outcome`.
     func finish(_ outcome: Outcome, on stream: Stream) {
         guard state != .answered else { return }
-        guard state != .streaming else {
+        guard state != .streaming, state != .conversing else {
             return finishStreaming(.deadlineExceeded, "the deadline has passed", on: stream)
         }
         connection.counters.add(outcome.requestCounter)
@@ -173,7 +186,7 @@ final class Call: StreamHandler {
 
     private var messageSizeBytesMax: Int {
         let configuredBytes = connection.settings.messageSizeBytesMax
-        guard case .health? = head.route else { return configuredBytes }
+        guard let route = head.route, !route.isExport else { return configuredBytes }
         return min(configuredBytes, HealthService.requestSizeBytesMax)
     }
 

@@ -29,6 +29,17 @@ struct MessageDeframer: ~Copyable {
 
     init(budget: MemoryBudget) { payload = OwnedBytes(budget: budget) }
 
+    /// Nothing has come of it.
+    var isEmpty: Bool { prefixCount == 0 }
+
+    /// All of the message is there.
+    var isComplete: Bool { prefixCount == 5 && payload.count == messageSizeBytes }
+
+    /// Bytes to the end of the prefix, then to the end of the message.
+    var missingSizeBytes: Int {
+        prefixCount < 5 ? 5 - prefixCount : messageSizeBytes - payload.count
+    }
+
     /// Takes `bytes`; `limitBytes` is the largest message.
     mutating func append(_ bytes: ByteSlice, limitBytes: Int) throws(Fault) {
         var offset = 0

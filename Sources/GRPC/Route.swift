@@ -5,6 +5,7 @@ internal import Base
 enum Route: Equatable {
     case export(Signal)
     case health(HealthService.Method)
+    case reflection
 
     /// The path of each Export method (OTLP protos, service definitions).
     static func path(of signal: Signal) -> StaticString {
@@ -13,6 +14,11 @@ enum Route: Equatable {
         case .logs: "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
         case .metrics: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
         }
+    }
+
+    /// Whether telemetry comes this way.
+    var isExport: Bool {
+        if case .export = self { true } else { false }
     }
 
     /// The full name of the service that takes a signal: the first part of its path.
@@ -26,6 +32,7 @@ enum Route: Equatable {
         if let signal = Signal.allCases.first(where: { path.equals(Route.path(of: $0)) }) {
             return .export(signal)
         }
+        if ReflectionService.paths.contains(where: { path.equals($0) }) { return .reflection }
         return HealthService.Method.allCases.first { path.equals($0.path) }.map(Route.health)
     }
 }

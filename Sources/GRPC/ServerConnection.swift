@@ -75,7 +75,7 @@ package final class ServerConnection {
     /// Tells those who watch the daemon's health that it ends. Send this before the drain begins,
     /// so that a balancer hears of it before its connection is asked to go.
     package func endWatches() {
-        session.forEachStream { stream in (stream.handler as? Call)?.endWatch(on: stream) }
+        session.forEachStream { stream in (stream.handler as? Call)?.endLasting(on: stream) }
     }
 
     /// Begins a graceful end in two steps, so that no request in flight is refused (gRFC A9).

@@ -49,6 +49,8 @@ package final class Stream {
     /// Part of what was to be sent still waits for the peer.
     package var hasUnsentBody: Bool { !body.isEmpty }
 
+    package var unsentBodySizeBytes: Int { body.count - bodyOffset }
+
     init(id: Int32, session: Session) {
         self.id = id
         self.session = session

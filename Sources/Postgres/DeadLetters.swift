@@ -106,12 +106,13 @@ extension PGConnection {
         try execute("RELEASE SAVEPOINT \(name)", deadlineNs: deadlineNs)
     }
 
-    /// Notes the fingerprints, when the ledger is kept. Returns those that are there already.
+    /// Notes the exports: in the ledger, when it is kept, and those out of a spool by their marks;
+    /// and the losses. Returns the fingerprints that are there already.
     package mutating func noteExports(
-        _ fingerprints: [Fingerprint], in window: LedgerWindow?, deadlineNs: UInt64
+        _ notes: [ExportNote], in window: LedgerWindow?,
+        adding losses: LossEntries = LossEntries(source: ""), deadlineNs: UInt64
     ) throws(DatabaseError) -> Set<Fingerprint> {
-        guard let window else { return [] }
-        return try note(fingerprints, in: window, deadlineNs: deadlineNs)
+        try note(notes, in: window, adding: losses, deadlineNs: deadlineNs)
     }
 
     /// Rolls back, even when the deadline of the work has passed.

@@ -9,6 +9,8 @@ package import Base
 package struct LedgerWindow: Sendable, Equatable {
     /// Windows take turns in as many partitions, see `migrations/0006_export_ledger.sql`.
     package static let slotCount: Int64 = 4
+    /// Seconds for which the ledger is kept for the sake of a spool.
+    package static let keptSecondsMax: Int64 = 86_400
 
     /// Seconds that one window spans (`durability.dedup_window`).
     package let lengthSeconds: Int64
@@ -26,27 +28,26 @@ package struct LedgerWindow: Sendable, Equatable {
 }
 
 extension PGConnection {
-    /// Writes every source in one transaction, and with them the fingerprints of the exports that
+    /// Writes every source in one transaction, and with them what `notes` says of the exports that
     /// the rows come from.
     ///
-    /// Returns those of `fingerprints` that an earlier transaction has committed; when there are
-    /// any, nothing was written. Waits for transactions that write the same ones. `fingerprints`
-    /// are different from one another; nil for `window` keeps no ledger. Costs one round trip per
-    /// source and one for the ledger. Errors: as `commit(copies:)`.
+    /// Returns the fingerprints of those that an earlier transaction has committed; when there are
+    /// any, nothing was written. Waits for transactions that write the same ones. The fingerprints
+    /// are different from one another; nil for `window` keeps no ledger. `losses` are added to the
+    /// loss ledger with them. Costs one round trip per source, one for the ledgers, and one for what
+    /// comes from a spool. Errors: as `commit(copies:)`.
     package mutating func commit(
-        copies sources: [CopySource], noting fingerprints: [Fingerprint], in window: LedgerWindow?,
-        deadlineNs: UInt64
+        copies sources: [CopySource], noting notes: [ExportNote], in window: LedgerWindow?,
+        adding losses: LossEntries = LossEntries(source: ""), deadlineNs: UInt64
     ) throws(DatabaseError) -> Set<Fingerprint> {
-        guard let window else {
-            try commit(copies: sources, deadlineNs: deadlineNs)
-            return []
-        }
         precondition(!sources.isEmpty)
         begin()
         do throws(DatabaseError) {
-            let known = try note(fingerprints, in: window, deadlineNs: deadlineNs)
+            let known = try noteExports(
+                notes, in: window, adding: losses, deadlineNs: deadlineNs)
             guard known.isEmpty else {
                 rollback(deadlineNs: Deadline.inMs(PGConnection.rollbackTimeoutMs))
+                try markKnown(notes.filter { known.contains($0.fingerprint) }, deadlineNs)
                 return known
             }
             for (index, source) in sources.enumerated() {
@@ -61,35 +62,87 @@ extension PGConnection {
         }
     }
 
-    /// Inserts both rows of each fingerprint, in one order everywhere, so that two daemons that
-    /// note the same exports wait for one another instead of locking each other out.
+    /// The ledger forgets; a record of a spool that is known by it must be known for good.
+    package mutating func markKnown(
+        _ notes: [ExportNote], _ deadlineNs: UInt64
+    ) throws(DatabaseError) {
+        guard notes.contains(where: { $0.place != nil }) else { return }
+        try withTransaction(deadlineNs: deadlineNs) { connection throws(DatabaseError) in
+            _ = try connection.mark(notes, deadlineNs: deadlineNs)
+        }
+    }
+
+    /// Writes marks and ledger rows in the open transaction; returns the fingerprints of those that
+    /// have some already.
     mutating func note(
-        _ fingerprints: [Fingerprint], in window: LedgerWindow, deadlineNs: UInt64
+        _ notes: [ExportNote], in window: LedgerWindow?, adding losses: LossEntries,
+        deadlineNs: UInt64
     ) throws(DatabaseError) -> Set<Fingerprint> {
-        var array = ArrayParameter(.bytea)
-        for fingerprint in fingerprints { array.append(fingerprint.bytes) }
+        var known = try mark(notes, deadlineNs: deadlineNs)
+        if let window {
+            known.formUnion(
+                try noteInLedger(notes, window, adding: losses, deadlineNs: deadlineNs))
+        } else {
+            try write(losses, deadlineNs: deadlineNs)
+        }
+        return known
+    }
+
+    /// Inserts the rows of each fingerprint, in one order everywhere, so that two daemons that
+    /// note the same exports wait for one another instead of locking each other out.
+    ///
+    /// An export out of a spool is noted in the windows of its arrival as well: a first attempt was
+    /// noted about then, and so will be a second copy of it in the spool.
+    private mutating func noteInLedger(
+        _ notes: [ExportNote], _ window: LedgerWindow, adding losses: LossEntries,
+        deadlineNs: UInt64
+    ) throws(DatabaseError) -> Set<Fingerprint> {
+        var fingerprints = ArrayParameter(.bytea)
+        var arrivals = ArrayParameter(.int8)
+        for note in notes {
+            fingerprints.append(note.fingerprint.bytes)
+            arrivals.append(note.place.map { Int64(clamping: $0.arrivalUnixNs / 1_000_000_000) })
+        }
         var parameters = QueryParameters()
-        parameters.append(array)
+        parameters.append(fingerprints)
         parameters.append(window.lengthSeconds)
+        parameters.append(arrivals)
+        // One statement for both ledgers: one round trip.
+        let counted =
+            losses.isEmpty ? "" : ", counted AS (\(losses.statement(&parameters)))"
         let result = try query(
             """
-            INSERT INTO otel_export_ledger (slot, window_start, fingerprint)
-            SELECT (number % \(LedgerWindow.slotCount))::smallint, number * $2, fingerprint
-            FROM unnest($1) AS fingerprint
-            CROSS JOIN (
-                SELECT \(LedgerWindow.currentNumber("$2")) - age AS number
-                FROM (VALUES (0), (1)) AS ages (age)) AS windows
-            ORDER BY fingerprint, number
-            ON CONFLICT DO NOTHING
-            RETURNING fingerprint
+            WITH wanted AS (
+                SELECT DISTINCT fingerprint, number
+                FROM unnest($1, $3) AS noted (fingerprint, arrival)
+                CROSS JOIN LATERAL (
+                    SELECT start - age
+                    FROM (VALUES (0), (1)) AS ages (age)
+                    CROSS JOIN (VALUES (\(LedgerWindow.currentNumber("$2"))), (arrival / $2))
+                        AS starts (start)
+                    WHERE start IS NOT NULL
+                ) AS windows (number)
+            ), written AS (
+                INSERT INTO otel_export_ledger (slot, window_start, fingerprint)
+                SELECT (number % \(LedgerWindow.slotCount))::smallint, number * $2, fingerprint
+                FROM wanted
+                ORDER BY fingerprint, number
+                ON CONFLICT DO NOTHING
+                RETURNING fingerprint
+            )\(counted)
+            SELECT fingerprint
+            FROM (SELECT fingerprint, count(*) AS number FROM wanted GROUP BY 1) AS wanted
+            LEFT JOIN (SELECT fingerprint, count(*) AS number FROM written GROUP BY 1) AS written
+                USING (fingerprint)
+            WHERE wanted.number IS DISTINCT FROM written.number
             """, parameters, deadlineNs: deadlineNs)
-        var newCounts: [Fingerprint: Int] = [:]
+        var known: Set<Fingerprint> = []
         for row in 0..<result.rowCount {
             if let fingerprint = Fingerprint(result.bytes(row: row, column: 0)) {
-                newCounts[fingerprint, default: 0] += 1
+                known.insert(fingerprint)
             }
         }
-        return Set(fingerprints.filter { newCounts[$0] != 2 })
+        return known
     }
 
     /// The slot whose windows are over: neither this, the last nor the next one is in it.
@@ -104,15 +157,28 @@ extension PGConnection {
         return result.integer(row: 0, column: 0) ?? 0
     }
 
-    /// Empties the slot whose windows are over, where it holds anything. Returns whether it did.
+    /// Empties the slot whose windows are over, where it holds anything, and no spool holds exports
+    /// of that time. Returns whether it did.
     ///
+    /// A spool that nobody comes for keeps the ledger for a day, not for ever.
     /// Locks that one partition, which nobody writes, and waits at most 200 ms for it.
     package mutating func clearIdleLedgerSlot(
         _ window: LedgerWindow, deadlineNs: UInt64
     ) throws(DatabaseError) -> Bool {
         let table = "otel_export_ledger_\(try idleSlot(window, deadlineNs: deadlineNs))"
+        var parameters = QueryParameters()
+        parameters.append(window.lengthSeconds)
         let found = try query(
-            "SELECT 1 FROM \(table) LIMIT 1", QueryParameters(), deadlineNs: deadlineNs)
+            """
+            SELECT 1 FROM \(table)
+            WHERE NOT EXISTS (
+                SELECT 1 FROM otel_spools
+                WHERE keep_since_unix_nano / 1000000000
+                    < \(LedgerWindow.currentNumber("$1")) * $1
+                AND keep_since_unix_nano / 1000000000
+                    > extract(epoch FROM now()) - \(LedgerWindow.keptSecondsMax))
+            LIMIT 1
+            """, parameters, deadlineNs: deadlineNs)
         guard found.rowCount > 0 else { return false }
         try withTransaction(deadlineNs: deadlineNs) { connection throws(DatabaseError) in
             try connection.execute(

@@ -54,6 +54,9 @@ extension PGConnection {
             while let result = try nextResult(deadlineNs: deadlineNs) {
                 switch result.status {
                 case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY:
+                    if copyTable != nil, result.commandTag.hasPrefix("COPY ") {
+                        copiedRowCount += result.affectedRowCount
+                    }
                     last = consume result
                 case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
                     // Only copyIn() may start one, and it reads up to there by itself.

@@ -7,6 +7,7 @@ extension PGConnection {
     package mutating func begin() {
         precondition(transaction == .none, "a transaction is open")
         transaction = .beginPending
+        copiedRowCount = 0
     }
 
     /// Commits what was done since `begin()`.

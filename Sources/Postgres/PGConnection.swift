@@ -17,6 +17,8 @@ package struct PGConnection: ~Copyable {
     let settings: DatabaseSettings
     private(set) var isLost = false
     var transaction = TransactionPhase.none
+    /// Rows that the server reports for the COPYs since the last `begin()`.
+    package internal(set) var copiedRowCount = 0
     /// Whether what the server says amid a COPY is taken for an error, and the COPY ended.
     var isHeedingInput = true
 

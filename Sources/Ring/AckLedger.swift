@@ -3,6 +3,8 @@ package import Base
 internal import Synchronization
 
 /// Where one export's outcome has to go: the connection and stream that wait for it.
+///
+/// To an export that no client waits for, whoever opens its ticket gives numbers of its own.
 package struct AckAddress: Sendable, Equatable {
     /// Names the connection within its loop; never reused.
     package let connectionID: UInt64
@@ -28,9 +30,20 @@ package final class AckLedger: Sendable {
     private let settled = Mutex<[Settlement]>([])
     private let openCount = Atomic<Int>(0)
     private let wake: @Sendable () -> Void
+    /// Takes each settlement at once, where nobody collects.
+    private let receive: (@Sendable (Settlement) -> Void)?
 
     /// `wake` makes the loop turn; called when the first of several settlements waits.
-    package init(wake: @escaping @Sendable () -> Void) { self.wake = wake }
+    package init(wake: @escaping @Sendable () -> Void) {
+        self.wake = wake
+        receive = nil
+    }
+
+    /// `receive` is called for each settlement, on the thread that settles.
+    package init(receive: @escaping @Sendable (Settlement) -> Void) {
+        wake = {}
+        self.receive = receive
+    }
 
     /// Tickets that are open now.
     package var openTicketCount: Int { openCount.load(ordering: .relaxed) }
@@ -48,6 +61,7 @@ package final class AckLedger: Sendable {
 
     fileprivate func settle(_ settlement: Settlement) {
         openCount.subtract(1, ordering: .relaxed)
+        if let receive { return receive(settlement) }
         let isFirst = settled.withLock { waiting in
             waiting.append(settlement)
             return waiting.count == 1

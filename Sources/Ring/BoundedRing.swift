@@ -71,6 +71,26 @@ package final class BoundedRing: @unchecked Sendable {
             if isClosed { return false }
             monitor.wait()
         }
+        moveSome(into: &batch, itemCountMax: itemCountMax)
+        return true
+    }
+
+    /// As `take`, but only while `isDue` holds of the export that waits first; does not block.
+    /// Returns whether anything was taken. `isDue` runs under the ring's lock: keep it short.
+    package func takeDue(
+        into batch: inout ExportBatch, itemCountMax: Int,
+        _ isDue: (borrowing PendingExport, _ exportCount: Int) -> Bool
+    ) -> Bool {
+        precondition(batch.isEmpty)
+        monitor.lock()
+        defer { monitor.unlock() }
+        guard count > 0, unsafe isDue(slots[headIndex], count) else { return false }
+        moveSome(into: &batch, itemCountMax: itemCountMax)
+        return true
+    }
+
+    /// Of the caller, who holds the lock.
+    private func moveSome(into batch: inout ExportBatch, itemCountMax: Int) {
         while count > 0, !batch.isFull {
             let nextItemCount = unsafe slots[headIndex].export.itemCount
             guard batch.isEmpty || batch.itemCount + nextItemCount <= itemCountMax else { break }
@@ -80,7 +100,6 @@ package final class BoundedRing: @unchecked Sendable {
             itemCount -= nextItemCount
         }
         showDepth()
-        return true
     }
 
     /// Moves the exports that `isWanted` names to the end of `batch`, as far as it has room; the
@@ -107,6 +126,7 @@ package final class BoundedRing: @unchecked Sendable {
             }
         }
         count = keptCount
+        showDepth()
     }
 
     /// Takes nothing more in; what is inside can still be taken. Wakes all consumers.

@@ -13,10 +13,13 @@ package struct PendingExport: ~Copyable, Sendable {
     package let deadlineNs: UInt64
     /// Wall-clock time of arrival, for records that say none.
     package let arrivalUnixNs: UInt64
+    /// Its number in the spool, if it comes from there.
+    package let spoolNumber: UInt64?
 
     package init(
         export: consuming Export, fingerprint: Fingerprint, ticket: consuming AckTicket,
-        cancellation: Cancellation, deadlineNs: UInt64, arrivalUnixNs: UInt64
+        cancellation: Cancellation, deadlineNs: UInt64, arrivalUnixNs: UInt64,
+        spoolNumber: UInt64? = nil
     ) {
         self.export = export
         self.fingerprint = fingerprint
@@ -24,6 +27,7 @@ package struct PendingExport: ~Copyable, Sendable {
         self.cancellation = cancellation
         self.deadlineNs = deadlineNs
         self.arrivalUnixNs = arrivalUnixNs
+        self.spoolNumber = spoolNumber
     }
 
     /// Whether somebody waits for the outcome: else its COPY must not be started, because the

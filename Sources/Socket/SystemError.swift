@@ -20,3 +20,8 @@ package struct SystemError: Error, CustomStringConvertible, Equatable {
 
     package var isAddressInUse: Bool { code == EADDRINUSE }
 }
+
+extension SystemError {
+    /// The errno of a wait that was too long.
+    package static let timedOut: Int32 = ETIMEDOUT
+}

@@ -22,10 +22,19 @@ struct Failure {
             exitCode = error.kind == .setup ? Failure.configuration : Failure.unavailable
             text = "starling: \(error)"
         case let error as DaemonError:
-            exitCode = error.code == .databaseUnreachable ? Failure.unavailable : Failure.other
+            exitCode = Failure.exitCode(error.code)
             text = "starling: \(error)"
         default:
             return nil
+        }
+    }
+}
+
+extension Failure {
+    private static func exitCode(_ code: DaemonError.Code) -> Int32 {
+        switch code {
+        case .databaseUnreachable, .daemonUnreachable: unavailable
+        case .schemaNotCurrent, .cannotListen, .failed: other
         }
     }
 }

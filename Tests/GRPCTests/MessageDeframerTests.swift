@@ -133,3 +133,20 @@ import Testing
         #expect(small.inUseBytes == 0)
     }
 }
+
+// Calls of many messages feed each of them what it still lacks.
+@Test func deframerSaysWhatItLacks() throws {
+    var deframer = MessageDeframer(budget: MemoryBudget(limitBytes: 1 << 20))
+    let isEmptyAtFirst = deframer.isEmpty
+    #expect(isEmptyAtFirst)
+    let bytes: [UInt8] = [0, 0, 0, 0, 2, 7, 8]
+    for (index, missing) in [(0, 4), (1, 3), (2, 2), (3, 1), (4, 2), (5, 1), (6, 0)] {
+        try unsafe bytes.withUnsafeBytes { bytes throws in
+            let slice = unsafe ByteSlice(bytes).slice(offset: index, count: 1)
+            try deframer.append(slice, limitBytes: 2)
+        }
+        let (isComplete, missingSizeBytes) = (deframer.isComplete, deframer.missingSizeBytes)
+        #expect(missingSizeBytes == missing)
+        #expect(isComplete == (index == 6))
+    }
+}

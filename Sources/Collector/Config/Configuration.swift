@@ -20,6 +20,7 @@ package struct Configuration: Sendable, Equatable {
     package internal(set) var deadLetters = DeadLetters()
     package internal(set) var attributes = Attributes()
     package internal(set) var durability = Durability()
+    package internal(set) var spool = Spool()
     package internal(set) var server = Server()
     package internal(set) var shutdown = Shutdown()
     package internal(set) var log = Log()
@@ -130,6 +131,15 @@ package struct Configuration: Sendable, Equatable {
         package internal(set) var dedupWindowNs: Int64 = 0
     }
 
+    package struct Spool: Sendable, Equatable {
+        /// `spool.directory`. Path; empty for no spool.
+        package internal(set) var directory = ""
+        /// `spool.bytes_max`. All segments together.
+        package internal(set) var sizeBytesMax = 0
+        /// `spool.segment_bytes`. After which no further export joins a segment.
+        package internal(set) var segmentSizeBytes = 0
+    }
+
     package struct Server: Sendable, Equatable {
         /// `server.loops`. Event loops, each with one thread.
         package internal(set) var loopCount = 0
@@ -153,6 +163,10 @@ package struct Configuration: Sendable, Equatable {
 package enum AckMode: String, Sendable, CaseIterable {
     /// The answer leaves after the transaction that holds the rows has committed.
     case commit
+    /// The answer leaves after the export is in the spool for good; rows follow.
+    case spool
+    /// The answer leaves after the export is in the ring, in memory.
+    case buffer
 }
 
 /// `log.level`. swift-log's levels.

@@ -139,10 +139,10 @@ extension ConfigurationKey {
         ConfigurationKey(
             "dead_letters.rows_max", \.deadLetters.rowCountMax, .count("rows", 1_000...100_000_000),
             default: "1000000",
-            help: "Items that could not be stored and are kept for replay; then the oldest go"),
+            help: "Items that cannot be stored and are kept"),
         ConfigurationKey(
             "dead_letters.bytes_max", \.deadLetters.sizeBytesMax, .bytes((1 << 20)...(1 << 40)),
-            default: "1GiB", help: "Bytes of those items; then the oldest go"),
+            default: "1GiB", help: "Bytes of the items that cannot be stored and are kept"),
     ]
 
     private static let attributes = [
@@ -154,14 +154,23 @@ extension ConfigurationKey {
 
     private static let process = [
         ConfigurationKey(
-            "durability.ack", \.durability.ack, .choice(absent: ["spool", "buffer"]),
-            default: "commit",
-            help: "What an acknowledgement means; commit: the rows are committed"),
+            "durability.ack", \.durability.ack, .choice(), default: "commit",
+            help: "What an acknowledgement means: the rows are committed, on disk in the spool, or "
+                + "in memory"),
         ConfigurationKey(
             "durability.dedup_window", \.durability.dedupWindowNs, .nanoseconds(0...(7 * dayNs)),
             default: "15m",
             help: "How long a retry of what is committed is recognised; 0 is off. The same for all "
                 + "daemons on one database"),
+        ConfigurationKey(
+            "spool.directory", \.spool.directory, .folder, default: "",
+            help: "Where exports are kept while the database takes none"),
+        ConfigurationKey(
+            "spool.bytes_max", \.spool.sizeBytesMax, .bytes((1 << 20)...(1 << 44)),
+            default: "1GiB", help: "All files of the spool together"),
+        ConfigurationKey(
+            "spool.segment_bytes", \.spool.segmentSizeBytes, .bytes((64 << 10)...(1 << 30)),
+            default: "64MiB", help: "After which no further export joins a file of the spool"),
         ConfigurationKey(
             "server.loops", \.server.loopCount, .perCore("threads", 1...64, autoMin: 1),
             default: "auto",

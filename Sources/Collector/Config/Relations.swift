@@ -10,6 +10,7 @@ extension ConfigurationLoader {
         checkWindows()
         checkPartitions()
         checkListeners()
+        checkSpool()
     }
 
     private mutating func checkDatabase() {
@@ -89,6 +90,28 @@ extension ConfigurationLoader {
                 remedy:
                     "choose a longer interval, or lower partitions.accept_past or partitions.ahead")
         )
+    }
+
+    private mutating func checkSpool() {
+        let spool = configuration.spool
+        if configuration.durability.ack == .spool, spool.directory.isEmpty {
+            report(
+                ["durability.ack", "spool.directory"],
+                ValueFault(
+                    "acknowledged exports are to be in the spool, and there is none",
+                    remedy: "set spool.directory, for example to /var/lib/starling/spool, or "
+                        + "durability.ack to commit"))
+        }
+        let neededBytes = max(
+            2 * spool.segmentSizeBytes, configuration.limits.requestSizeBytesMax + (1 << 20))
+        guard !spool.directory.isEmpty, spool.sizeBytesMax < neededBytes else { return }
+        report(
+            ["spool.bytes_max", "spool.segment_bytes", "limits.request_bytes_max"],
+            ValueFault(
+                "two files of spool.segment_bytes, or one request of limits.request_bytes_max, "
+                    + "do not fit into it",
+                remedy: "raise spool.bytes_max to \(Quantity.text(bytes: neededBytes)), or lower "
+                    + "one of the two"))
     }
 
     private mutating func checkListeners() {

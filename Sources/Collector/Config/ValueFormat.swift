@@ -133,21 +133,30 @@ extension ValueFormat where Value == String {
             typeText: "path", unitText: "", rangeText: "a file, or empty for none",
             parse: { (text) throws(ValueFault) in text }, text: { $0 })
     }
+
+    static var folder: ValueFormat {
+        ValueFormat(
+            typeText: "path", unitText: "", rangeText: "an absolute path, or empty for off",
+            parse: { (text) throws(ValueFault) in
+                guard text.isEmpty || text.hasPrefix("/") else {
+                    throw ValueFault(
+                        "this path depends on where the daemon is started",
+                        remedy: "write an absolute path, or nothing for off")
+                }
+                return text
+            }, text: { $0 })
+    }
 }
 
 extension ValueFormat where Value: RawRepresentable<String> & CaseIterable {
-    /// One of the names of `Value`. `absent` are names that a later version will know.
-    static func choice(absent: [String] = []) -> ValueFormat {
-        let names = Value.allCases.map(\.rawValue)
-        let list = names.joined(separator: ", ")
+    /// One of the names of `Value`.
+    static func choice() -> ValueFormat {
+        let list = Value.allCases.map(\.rawValue).joined(separator: ", ")
         return ValueFormat(typeText: "name", unitText: "", rangeText: list) {
             (text) throws(ValueFault) in
             if let value = Value(rawValue: text) { return value }
-            let remedy = names.count == 1 ? "write \(list)" : "write one of \(list)"
-            if absent.contains(text) {
-                throw ValueFault("this version does not have it yet", remedy: remedy)
-            }
-            throw ValueFault("this is not one of the names it may have", remedy: remedy)
+            throw ValueFault(
+                "this is not one of the names it may have", remedy: "write one of \(list)")
         } text: {
             $0.rawValue
         }

@@ -13,19 +13,27 @@ final class Intake: Sendable {
     let counters: Counters
     let ring: BoundedRing
     let retryHint: RetryHint
+    /// Hears of exports that are acknowledged as soon as they are in the ring; nil where their
+    /// clients wait for more.
+    private let bufferLedger: AckLedger?
     private let committed: CommittedExports
+    let losses: LossNotes
     private let messageSizeBytesMax: Int
     private let decodeLimits: DecodeLimits
 
     init(
         budget: MemoryBudget, counters: Counters, ring: BoundedRing, retryHint: RetryHint,
-        committed: CommittedExports, messageSizeBytesMax: Int, decodeLimits: DecodeLimits
+        bufferLedger: AckLedger?, committed: CommittedExports, losses: LossNotes,
+        messageSizeBytesMax: Int,
+        decodeLimits: DecodeLimits
     ) {
         self.budget = budget
         self.counters = counters
         self.ring = ring
         self.retryHint = retryHint
+        self.bufferLedger = bufferLedger
         self.committed = committed
+        self.losses = losses
         self.messageSizeBytesMax = messageSizeBytesMax
         self.decodeLimits = decodeLimits
     }
@@ -67,25 +75,59 @@ final class Intake: Sendable {
         _ decoded: consuming Decoded, deadlineNs: UInt64, ticket: consuming AckTicket,
         cancellation: Cancellation
     ) {
-        let signal = decoded.export.signal
-        let itemCount = decoded.export.itemCount
         let fingerprint = decoded.fingerprint
-        if committed.contains(fingerprint, nowNs: Clock.monotonicNs) {
-            counters.add(.exportsDeduplicated)
-            counters.add(signal.deduplicatedCounter, itemCount)
-            return ticket.settle(.accepted)
+        guard let bufferLedger else {
+            let pending = PendingExport(
+                export: decoded.export, fingerprint: fingerprint, ticket: ticket,
+                cancellation: cancellation, deadlineNs: deadlineNs, arrivalUnixNs: Clock.unixNs)
+            return queue(pending)
         }
         let pending = PendingExport(
-            export: decoded.export, fingerprint: fingerprint, ticket: ticket,
-            cancellation: cancellation, deadlineNs: deadlineNs, arrivalUnixNs: Clock.unixNs)
-        if let refused = ring.tryPush(pending) {
-            counters.add(signal.refusedCounter, itemCount)
-            #if DEBUG
-            if TestBreak.isOn(.ackWhenFull) { return refused.settle(.accepted) }
-            #endif
-            refused.settle(
-                .retry(afterMs: retryHint.delayMs, message: "the queue to the database is full"))
+            export: decoded.export, fingerprint: fingerprint,
+            ticket: bufferLedger.open(ticket.address), cancellation: Cancellation(),
+            deadlineNs: .max, arrivalUnixNs: Clock.unixNs)
+        if isCommitted(pending) {
+            pending.settle(.accepted)
+            ticket.settle(.accepted)
+        } else if let refused = ring.tryPush(pending) {
+            countRefused(refused)
+            // Nothing was promised, so nothing is lost.
+            refused.settle(.accepted)
+            ticket.settle(ringIsFull)
+        } else {
+            ticket.settle(.accepted)
         }
+    }
+
+    /// Pushes `pending`, whose client waits for its commit.
+    private func queue(_ pending: consuming PendingExport) {
+        if isCommitted(pending) { return pending.settle(.accepted) }
+        guard let refused = ring.tryPush(pending) else { return }
+        countRefused(refused)
+        #if DEBUG
+        if TestBreak.isOn(.ackWhenFull) { return refused.settle(.accepted) }
+        #endif
+        refused.settle(ringIsFull)
+    }
+
+    /// Whether this daemon saw the export committed lately; counted.
+    private func isCommitted(_ pending: borrowing PendingExport) -> Bool {
+        guard committed.contains(pending.fingerprint, nowNs: Clock.monotonicNs) else {
+            return false
+        }
+        counters.add(.exportsDeduplicated)
+        counters.add(pending.export.signal.deduplicatedCounter, pending.export.itemCount)
+        losses.deduplicated(pending)
+        return true
+    }
+
+    private func countRefused(_ pending: borrowing PendingExport) {
+        counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
+        losses.refused(pending)
+    }
+
+    private var ringIsFull: Outcome {
+        .retry(afterMs: retryHint.delayMs, message: "the queue to the database is full")
     }
 
     private func decode(

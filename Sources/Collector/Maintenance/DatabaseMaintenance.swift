@@ -8,8 +8,8 @@ internal import Postgres
 /// Thread: any. Blocks on the database. Errors: `databaseUnreachable`, `schemaNotCurrent`,
 /// `failed`.
 package struct DatabaseMaintenance {
-    private let configuration: Configuration
-    private let settings: DatabaseSettings
+    let configuration: Configuration
+    let settings: DatabaseSettings
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration
@@ -167,11 +167,11 @@ package struct DatabaseMaintenance {
 
     // MARK: Connection
 
-    private func withConnection<Value>(
+    func withConnection<Value>(
         _ body: (inout PGConnection) throws(DatabaseError) -> Value
     ) throws(DaemonError) -> Value {
         try MigratedDatabase(settings: settings).withConnection(body)
     }
 
-    private var stepDeadlineNs: UInt64 { settings.statementDeadlineNs }
+    var stepDeadlineNs: UInt64 { settings.statementDeadlineNs }
 }

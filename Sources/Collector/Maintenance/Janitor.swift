@@ -14,12 +14,17 @@ struct JanitorSettings: Sendable {
     var tenantAttribute: String
     /// `durability.dedup_window`; 0 keeps no ledger.
     var dedupWindowSeconds: Int64
+    /// Dead letters beyond which the oldest are deleted, and their bytes.
+    var deadLetterCountMax: Int
+    var deadLettersSizeBytesMax: Int
 
     init(_ configuration: Configuration) {
         aheadNs = configuration.partitions.aheadNs
         closeAfterNs = configuration.partitions.closeAfterNs
         tenantAttribute = configuration.retention.tenantAttribute
         dedupWindowSeconds = configuration.durability.dedupWindowNs / 1_000_000_000
+        deadLetterCountMax = configuration.deadLetters.rowCountMax
+        deadLettersSizeBytesMax = configuration.deadLetters.sizeBytesMax
     }
 }
 
@@ -33,6 +38,7 @@ struct Janitor: Sendable {
     let partitions: PartitionMaker
     let accepted: AcceptedTimes
     let sightings: SightingNotes
+    let losses: LossNotes
     var time = TimeSource.system
     let stop: StopSignal
     let logger: Logger
@@ -54,6 +60,10 @@ struct Janitor: Sendable {
         guard !due.isEmpty else { return }
         var connection: PGConnection?
         for task in due {
+            if task == .flushLosses && losses.isEmpty {
+                schedule.ran(task, nowNs: time.monotonicNs(), isDone: true)
+                continue
+            }
             let isDone = attempt(task, on: &connection)
             schedule.ran(task, nowNs: time.monotonicNs(), isDone: isDone)
         }
@@ -95,6 +105,8 @@ struct Janitor: Sendable {
         case .pruneLog: "old entries of the maintenance log could not be deleted"
         case .closePartitions: "indexes of past partitions could not be built"
         case .clearLedger: "the export ledger could not be cleared"
+        case .flushLosses: "the loss ledger could not be brought up to date"
+        case .capDeadLetters: "dead letters could not be purged"
         }
     }
 
@@ -111,8 +123,12 @@ struct Janitor: Sendable {
         case .deleteTenantRows: try deleteTenantRows(on: &connection)
         case .pruneLog:
             try connection.pruneMaintenanceLog(deadlineNs: database.statementDeadlineNs)
+            try connection.pruneLossLedger(deadlineNs: database.statementDeadlineNs)
         case .closePartitions: try closePartitions(on: &connection)
         case .clearLedger: try clearLedger(on: &connection)
+        case .flushLosses:
+            try losses.flush(on: &connection, deadlineNs: database.statementDeadlineNs)
+        case .capDeadLetters: try capDeadLetters(on: &connection)
         }
     }
 }
@@ -198,6 +214,35 @@ extension Janitor {
             window, deadlineNs: database.statementDeadlineNs)
         if isCleared { logger.debug("a slot of the export ledger was emptied") }
     }
+
+    /// In steps, so that no transaction is long. Several daemons at it do no harm.
+    private func capDeadLetters(on connection: inout PGConnection) throws(DatabaseError) {
+        let cut = try connection.deadLetterCut(
+            rowCountMax: settings.deadLetterCountMax,
+            sizeBytesMax: settings.deadLettersSizeBytesMax,
+            deadlineNs: database.statementDeadlineNs)
+        guard let cut else { return }
+        var count: Int64 = 0
+        var sizeBytes: Int64 = 0
+        while true {
+            let purged = try connection.purgeDeadLetters(
+                DeadLetterFilter(), throughID: cut, limit: Janitor.purgedPerStatement,
+                deadlineNs: database.statementDeadlineNs)
+            guard purged.count > 0 else { break }
+            count += purged.count
+            sizeBytes += purged.sizeBytes
+        }
+        guard count > 0 else { return }
+        let reason = "more than dead_letters.rows_max or dead_letters.bytes_max"
+        try connection.logDeadLetterPurge(
+            count: count, sizeBytes: sizeBytes, reason: reason,
+            deadlineNs: database.statementDeadlineNs)
+        logger.warning(
+            "the oldest dead letters were purged",
+            metadata: ["count": "\(count)", "bytes": "\(sizeBytes)", "reason": "\(reason)"])
+    }
+
+    private static let purgedPerStatement = 10_000
 
     /// The lesser of two clocks, so that one that is ahead drops nothing early.
     private func safeNowNs(on connection: inout PGConnection) throws(DatabaseError) -> Int64 {

@@ -19,6 +19,10 @@ enum JanitorTask: CaseIterable, Sendable {
     case closePartitions
     /// Empties the slot of the export ledger whose windows are over.
     case clearLedger
+    /// Deletes the oldest dead letters where there are too many.
+    case capDeadLetters
+    /// Writes to the loss ledger what no transaction did.
+    case flushLosses
 
     private static let minuteNs: UInt64 = 60_000_000_000
 
@@ -30,8 +34,9 @@ enum JanitorTask: CaseIterable, Sendable {
             settings.dedupWindowSeconds == 0
                 ? nil
                 : max(1, min(UInt64(settings.dedupWindowSeconds) / 2, 600)) * 1_000_000_000
+        case .flushLosses: JanitorTask.minuteNs / 6
         case .followPolicy: JanitorTask.minuteNs / 2
-        case .dropExpired: JanitorTask.minuteNs
+        case .dropExpired, .capDeadLetters: JanitorTask.minuteNs
         case .noteSightings: 5 * JanitorTask.minuteNs
         case .makePartitions, .deleteTenantRows, .closePartitions: 10 * JanitorTask.minuteNs
         case .pruneLog: 60 * JanitorTask.minuteNs
@@ -48,8 +53,8 @@ enum JanitorTask: CaseIterable, Sendable {
 
     var lane: JanitorLane {
         switch self {
-        case .makePartitions, .followPolicy, .noteSightings, .clearLedger: .upkeep
-        case .dropExpired, .deleteTenantRows, .pruneLog: .retention
+        case .makePartitions, .followPolicy, .noteSightings, .clearLedger, .flushLosses: .upkeep
+        case .dropExpired, .capDeadLetters, .deleteTenantRows, .pruneLog: .retention
         case .closePartitions: .closing
         }
     }

@@ -53,7 +53,7 @@ struct DatabaseProbe: ~Copyable {
             let startNs = Clock.monotonicNs
             let look = try current.look(deadlineNs: settings.statementDeadlineNs)
             let roundTripNs = Clock.monotonicNs - startNs
-            try lookAhead(on: &current)
+            lookAhead(on: &current)
             connection = consume current
             return .answered(look, roundTripNs: roundTripNs)
         } catch {
@@ -61,17 +61,20 @@ struct DatabaseProbe: ~Copyable {
         }
     }
 
-    private mutating func lookAhead(on connection: inout PGConnection) throws(DatabaseError) {
+    /// What cannot be asked now stays as it was known: the server has answered already.
+    private mutating func lookAhead(on connection: inout PGConnection) {
         let nowNs = Clock.monotonicNs
         let isShort = ahead.isEmpty || ahead.contains { $0.aheadNs < aheadNsMin }
         guard nowNs >= aheadDueNs || isShort else { return }
         var found: [DatabaseObservation.TableAhead] = []
-        for table in FactTable.allCases {
-            let aheadNs = try connection.partitionsAheadNs(
-                table: table.name, nowUnixNs: Int64(Clock.unixNs),
-                deadlineNs: settings.statementDeadlineNs)
-            found.append(.init(table: table.name, aheadNs: aheadNs))
-        }
+        do throws(DatabaseError) {
+            for table in FactTable.allCases {
+                let aheadNs = try connection.partitionsAheadNs(
+                    table: table.name, nowUnixNs: Int64(Clock.unixNs),
+                    deadlineNs: settings.statementDeadlineNs)
+                found.append(.init(table: table.name, aheadNs: aheadNs))
+            }
+        } catch { return }
         ahead = found
         aheadDueNs = nowNs + DatabaseProbe.aheadPeriodNs
     }

@@ -20,7 +20,7 @@ struct MigratedDatabase {
         }
     }
 
-    private func connect() throws(DaemonError) -> PGConnection {
+    func connect() throws(DaemonError) -> PGConnection {
         var connection: PGConnection
         do throws(DatabaseError) {
             connection = try PGConnection.connect(settings, stop: StopSignal())

@@ -14,24 +14,30 @@ internal import Rows
 // so that a good row travels twice at most, however many bad ones there are. One that fails without
 // a name is halved.
 extension Transaction {
-    /// Returns those of `fingerprints` that are committed already; then nothing was written.
+    /// Returns the fingerprints of those that are committed already; then nothing was written.
     mutating func attempt(
-        _ batch: borrowing ExportBatch, noting fingerprints: [Fingerprint],
+        _ batch: borrowing ExportBatch, noting notes: [ExportNote],
         on connection: inout PGConnection
     ) throws(Stop) -> Set<Fingerprint> {
+        countLosses(batch)
+        lettersWrittenCount = 0
         do throws(DatabaseError) {
             try makePartitions(on: &connection)
-            if !hasDeadItems && !refused.isSearchNeeded {
+            if !hasDeadItems && !refused.isSearchNeeded && replayedIDs == nil {
                 return try connection.commit(
-                    copies: sources, noting: fingerprints, in: ledgerWindow,
-                    deadlineNs: deadlineNs)
+                    copies: sources, noting: notes, in: ledgerWindow,
+                    adding: losses, deadlineNs: deadlineNs)
             }
         } catch { throw .database(error) }
         connection.begin()
         do throws(Stop) {
-            let known = try fill(batch, noting: fingerprints, on: &connection)
+            let known = try fill(batch, noting: notes, on: &connection)
             guard known.isEmpty else {
                 connection.giveUpTransaction()
+                do throws(DatabaseError) {
+                    try connection.markKnown(
+                        notes.filter { known.contains($0.fingerprint) }, deadlineNs)
+                } catch { throw .database(error) }
                 return known
             }
             do throws(DatabaseError) {
@@ -46,12 +52,14 @@ extension Transaction {
 
     /// Everything of the transaction between BEGIN and COMMIT.
     private mutating func fill(
-        _ batch: borrowing ExportBatch, noting fingerprints: [Fingerprint],
+        _ batch: borrowing ExportBatch, noting notes: [ExportNote],
         on connection: inout PGConnection
     ) throws(Stop) -> Set<Fingerprint> {
         do throws(DatabaseError) {
-            let known = try connection.noteExports(
-                fingerprints, in: ledgerWindow, deadlineNs: deadlineNs)
+            let known =
+                replayedIDs == nil
+                ? try connection.noteExports(notes, in: ledgerWindow, deadlineNs: deadlineNs)
+                : try lockReplayed(notes.map(\.fingerprint), on: &connection)
             guard known.isEmpty else { return known }
             if refused.isSearchNeeded {
                 try connection.checkConstraintsAtOnce(deadlineNs: deadlineNs)
@@ -64,7 +72,16 @@ extension Transaction {
                 }
             }
         } catch { throw .database(error) }
-        try writeDeadLetters(of: batch, on: &connection)
+        // Only now is it known which rows are taken.
+        countLosses(batch)
+        if replayedIDs == nil {
+            try writeDeadLetters(of: batch, on: &connection)
+        } else {
+            try settleReplayed(batch, notes.map(\.fingerprint), on: &connection)
+        }
+        do throws(DatabaseError) {
+            try connection.write(losses, deadlineNs: deadlineNs)
+        } catch { throw .database(error.asOurs) }
         return []
     }
 

@@ -112,6 +112,9 @@ extension Transaction {
         letter.id = session.takeID()
         letter.tenant = session.tenant
         letter.serviceName = session.serviceName
+        var counts = LossCounts()
+        counts.deadLettered = 1
+        losses.add(key(session.tenant, letter.signal, letter.receivedUnixNs), counts)
         var words = ""
         switch item.cause {
         case .fault(let fault):
@@ -148,6 +151,7 @@ extension Transaction {
                 DeadLetterBuffer.copyStatement, table: DeadLetterBuffer.table,
                 chunks: [letters.bytes], deadlineNs: deadlineNs)
         } catch { throw .database(error.asOurs) }
+        lettersWrittenCount += letters.rowCount
         letters.removeAll(keptSizeBytes: 2 * DeadLetterBuffer.sizeBytesMax)
     }
 }

@@ -28,9 +28,16 @@ struct Transaction: ~Copyable {
     /// What was written instead of rows, per export; empty where nothing was.
     var deadSummaries: [DeadSummary] = []
     var letters: DeadLetterBuffer
+    var lettersWrittenCount = 0
+    /// What this transaction adds to the loss ledger.
+    var losses: LossEntries
+    var admission = TenantAdmission()
     var packer = SingleItemPacker()
     /// Why the first export goes to the dead letters as a whole, the next time.
     private var condemnation: DatabaseError?
+
+    /// The dead letter that each export is, where the batch is a replay of them.
+    var replayedIDs: [Fingerprint: Int64]?
 
     /// Exports that may share the next transaction.
     var exportCountMax = Int.max
@@ -47,7 +54,9 @@ struct Transaction: ~Copyable {
         case deadLettersTooLarge
     }
 
-    init(shared: WriterShared, progress: WriterProgress) {
+    /// `name` tells the writers of a daemon apart.
+    init(name: String, shared: WriterShared, progress: WriterProgress) {
+        losses = LossEntries(source: "\(shared.losses.instance)/\(name)")
         self.shared = shared
         self.progress = progress
         letters = DeadLetterBuffer(budget: shared.budget)
@@ -66,6 +75,11 @@ struct Transaction: ~Copyable {
             rowCount, summary.itemCount,
             .partial(rejectedItemCount: summary.itemCount, message: summary.text)
         )
+    }
+
+    /// Why the first item of the export at `index` is no row.
+    func firstReason(at index: Int) -> String? {
+        deadSummaries.first { $0.exportIndex == index }?.firstReason
     }
 
     /// Has the next `store` put all items of the first export among the dead letters.
@@ -88,6 +102,7 @@ struct Transaction: ~Copyable {
     ) throws(Stop) -> Int {
         defer { copies.removeAll(keptSizeBytes: WriterSettings.keptSizeBytes) }
         refused.removeAll()
+        admission.prune()
         deadSummaries.removeAll(keepingCapacity: true)
         if let error = condemnation.take() {
             condemn(batch, error)
@@ -166,7 +181,9 @@ struct Transaction: ~Copyable {
     /// came before the first attempt was stored. It is recognised once that is committed.
     private func distinctCount(_ batch: borrowing ExportBatch) -> Int {
         let exportCount = min(batch.count, exportCountMax)
-        guard shared.settings.dedupWindowSeconds > 0 else { return exportCount }
+        guard shared.settings.dedupWindowSeconds > 0 || shared.outage.spool != nil else {
+            return exportCount
+        }
         var seen: Set<Fingerprint> = []
         for index in 0..<exportCount {
             let isNew = batch.withExport(index) { seen.insert($0.fingerprint).inserted }
@@ -272,12 +289,12 @@ struct Transaction: ~Copyable {
     private mutating func commit(
         _ batch: borrowing ExportBatch, exportCount: Int, on connection: inout PGConnection
     ) throws(Stop) {
-        let fingerprints = (0..<exportCount).map { batch.withExport($0) { $0.fingerprint } }
+        let notes = (0..<exportCount).map { batch.withExport($0) { shared.outage.note(of: $0) } }
         while true {
             let known: Set<Fingerprint>
             do throws(Stop) {
                 let startNs = Clock.monotonicNs
-                known = try attempt(batch, noting: fingerprints, on: &connection)
+                known = try attempt(batch, noting: notes, on: &connection)
                 if known.isEmpty { progress.commitLatency.record(Clock.monotonicNs - startNs) }
             } catch {
                 guard case .database(let cause) = error, setAside(cause) else { throw error }
@@ -287,15 +304,16 @@ struct Transaction: ~Copyable {
                 throw .duplicates(try outcomes(of: known, on: &connection))
             }
             if ledgerWindow != nil {
-                shared.committed.insert(accepted(fingerprints), nowNs: Clock.monotonicNs)
+                shared.committed.insert(
+                    accepted(notes.map(\.fingerprint)), nowNs: Clock.monotonicNs)
             }
-            return
+            return checkReported(batch, on: connection)
         }
     }
 
     var ledgerWindow: LedgerWindow? {
         let lengthSeconds = shared.settings.dedupWindowSeconds
-        guard lengthSeconds > 0 else { return nil }
+        guard lengthSeconds > 0, replayedIDs == nil else { return nil }
         #if DEBUG
         if TestBreak.isOn(.noLedger) { return nil }
         #endif

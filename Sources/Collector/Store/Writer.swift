@@ -22,13 +22,14 @@ final class Writer: Sendable {
 
     /// Works until the ring is closed and empty.
     func run() {
-        var state = WriterState(shared: shared, progress: progress)
+        var state = WriterState(name: name, shared: shared, progress: progress)
         var batch = ExportBatch(exportCountMax: WriterSettings.exportCountMax)
         while shared.ring.take(into: &batch, itemCountMax: shared.settings.itemCountMax) {
             progress.step()
             var backoff = Backoff(minMs: 50, maxMs: 2_000)
             while !batch.isEmpty {
                 expire(&batch)
+                shared.outage.divert(&batch)
                 storeSome(&batch, &state, &backoff)
                 progress.step()
             }
@@ -43,8 +44,7 @@ final class Writer: Sendable {
         let nowNs = Clock.monotonicNs
         batch.settleSome { pending in
             guard !pending.isWanted(nowNs: nowNs) else { return nil }
-            shared.counters.add(
-                pending.export.signal.refusedCounter, pending.export.itemCount)
+            countRefused(pending)
             return .expired
         }
     }
@@ -87,6 +87,7 @@ final class Writer: Sendable {
         _ batch: inout ExportBatch, exportCount: Int, with state: borrowing WriterState
     ) {
         shared.counters.add(.batchesCommitted)
+        shared.outage.succeeded()
         shared.commits.committed(nowNs: Clock.monotonicNs)
         let counters = shared.counters
         batch.settleFirst(exportCount) { index, pending in
@@ -110,19 +111,35 @@ final class Writer: Sendable {
         #endif
         switch error.disposition {
         case .rejectedContent, .rejectedRow:
-            // None of our rows, or it would have been found: a dimension. One export at a time finds
-            // the guilty one.
+            // None of our rows, or it would have been found: a dimension. One export at a time
+            // finds the guilty one.
             if state.transaction.exportCountMax > 1 {
                 state.transaction.exportCountMax = 1
             } else {
                 state.transaction.condemnFirst(error)
             }
         case .stopped:
+            shared.outage.keep(&batch)
             giveUp(&batch, exportCount: batch.count, "the daemon is stopping")
         default:
-            if shared.stop.wait(delayMs: backoff.nextDelayMs()) {
-                giveUp(&batch, exportCount: batch.count, "the daemon is stopping")
-            }
+            noteOutage(error)
+            // In an outage to the spool; what that does not take stays in hand.
+            shared.outage.divert(&batch)
+            if !batch.isEmpty { waitOrStop(&batch, &backoff) }
+        }
+    }
+
+    private func waitOrStop(_ batch: inout ExportBatch, _ backoff: inout Backoff) {
+        guard shared.stop.wait(delayMs: backoff.nextDelayMs()) else { return }
+        shared.outage.keep(&batch)
+        giveUp(&batch, exportCount: batch.count, "the daemon is stopping")
+    }
+
+    /// What another look at the schema puts right is no outage.
+    private func noteOutage(_ error: DatabaseError) {
+        switch error.disposition {
+        case .reconnect, .transient, .fatal: shared.outage.failed(error)
+        default: break
         }
     }
 
@@ -135,13 +152,18 @@ final class Writer: Sendable {
         }
     }
     #endif
+    /// What comes from the spool is not refused but stays there.
+    private func countRefused(_ pending: borrowing PendingExport) {
+        guard pending.spoolNumber == nil else { return }
+        shared.counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
+        shared.losses.refused(pending)
+    }
 
     /// Tells the first exports to come back.
     private func giveUp(_ batch: inout ExportBatch, exportCount: Int, _ message: String) {
         let afterMs = shared.retryHint.delayMs
-        let counters = shared.counters
         batch.settleFirst(exportCount) { _, pending in
-            counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
+            countRefused(pending)
             return .retry(afterMs: afterMs, message: message)
         }
     }
@@ -153,15 +175,15 @@ final class Writer: Sendable {
             guard let outcome = known[pending.fingerprint] else { return nil }
             counters.add(.exportsDeduplicated)
             counters.add(pending.export.signal.deduplicatedCounter, pending.export.itemCount)
+            shared.losses.deduplicated(pending)
             return outcome
         }
     }
 
     /// The same request would fail in the same way for ever.
     private func refuseFirst(_ batch: inout ExportBatch, _ message: String) {
-        let counters = shared.counters
         batch.settleFirst(1) { _, pending in
-            counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
+            countRefused(pending)
             return .refused(Refusal(.tooLarge, message))
         }
     }
@@ -174,9 +196,9 @@ struct WriterState: ~Copyable {
     private let shared: WriterShared
     private var isFailing = false
 
-    init(shared: WriterShared, progress: WriterProgress) {
+    init(name: String, shared: WriterShared, progress: WriterProgress) {
         self.shared = shared
-        transaction = Transaction(shared: shared, progress: progress)
+        transaction = Transaction(name: name, shared: shared, progress: progress)
     }
 
     /// Stores the first exports of `batch`, connecting first where there is no usable connection.

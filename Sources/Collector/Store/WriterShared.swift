@@ -20,8 +20,10 @@ struct WriterShared: Sendable {
     let accepted: AcceptedTimes
     let promotion: CurrentPromotion
     let sightings: SightingNotes
+    let outage: OutageStore
     let committed: CommittedExports
     let commits: CommitMarks
+    let losses: LossNotes
     let settings: WriterSettings
 }
 

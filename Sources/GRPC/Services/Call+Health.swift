@@ -23,7 +23,7 @@ extension Call {
             state = .streaming
             Answer.begin(on: stream, of: connection.session)
             tellHealth(on: stream)
-            if status.isDraining { endWatch(on: stream) }
+            if status.isDraining { endLasting(on: stream) }
         }
     }
 
@@ -36,9 +36,10 @@ extension Call {
             Answer.framed(HealthService.response(news).bytes), on: stream)
     }
 
-    /// Ends a Watch, which would keep its connection open for ever. The last status goes first.
-    func endWatch(on stream: Stream) {
-        guard watch != nil else { return }
+    /// Ends a Watch or a reflection, which would keep its connection open for ever. The last status
+    /// goes first.
+    func endLasting(on stream: Stream) {
+        guard state == .streaming || state == .conversing else { return }
         tellHealth(on: stream)
         watch = nil
         finishStreaming(.unavailable, "the daemon is stopping", on: stream)

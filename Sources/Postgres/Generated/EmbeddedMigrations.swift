@@ -12,5 +12,7 @@ extension Migration {
         Migration(version: 5, name: "retention", sql: sql0005),
         Migration(version: 6, name: "export_ledger", sql: sql0006),
         Migration(version: 7, name: "dead_letters", sql: sql0007),
+        Migration(version: 8, name: "loss_ledger", sql: sql0008),
+        Migration(version: 9, name: "spool_progress", sql: sql0009),
     ]
 }

@@ -190,4 +190,76 @@ BEGIN
 END
 $$;
 
+-- Columns that mean the same in several tables, and what else their names do not say.
+DO $$
+DECLARE
+    about record;
+BEGIN
+    FOR about IN
+        SELECT relname, attname, meaning FROM (VALUES
+            ('%_fact', 'start_time_unix_nano', 'Nanoseconds since 1970; the column by which spans \#
+are partitioned'),
+            ('otel_logs_fact', 'time_unix_nano', 'Nanoseconds since 1970; the column by which \#
+records are partitioned'),
+            ('otel_logs_fact', 'observed_time_unix_nano', 'When the collecting side saw the \#
+record; NULL where it does not say'),
+            ('otel_logs_fact', 'severity_number', 'log_severity_numbers; NULL means 0'),
+            ('otel_logs_fact', 'span_id', 'As otel_spans_fact.span_id; NULL where the record has \#
+none, or one that is not 8 bytes or all zero'),
+            ('otel_logs_fact', 'severity_text', 'As the sender wrote it; log_severity_numbers has \#
+the names of OTLP'),
+            ('otel_logs_fact', 'attributes', 'Attributes that have no column, as one object; see \#
+docs/attributes.md'),
+            ('otel_metrics_data_points_%', 'time_unix_nano', 'Nanoseconds since 1970; the column \#
+by which points are partitioned'),
+            ('otel_metrics_data_points_%', 'exemplars', 'Array of exemplars: time_unix_nano, \#
+value_int or value_double, trace_id, span_id (hex), attributes'),
+            ('otel_metrics_data_points_%', 'count', 'uint64 as its int8 bit pattern: otel_uint64 \#
+shows it'),
+            ('otel_metrics_data_points_%', 'zero_count', 'uint64 as its int8 bit pattern: \#
+otel_uint64 shows it'),
+            ('otel_metrics_data_points_%', 'positive_bucket_counts', 'uint64 as int8 bit \#
+patterns; NULL where there are none'),
+            ('otel_metrics_data_points_%', 'negative_bucket_counts', 'uint64 as int8 bit \#
+patterns; NULL where there are none'),
+            ('otel_metrics_data_points_%', 'quantile_values', 'Element i is the value at \#
+quantiles[i]'),
+            ('%', 'flags', 'uint32 as its int4 bit pattern; NULL means 0'),
+            ('%_fact', 'dropped_%_count', 'uint32 as its int4 bit pattern; NULL means 0'),
+            ('otel_scopes_dim', 'scope_hash', 'SHA-256 of the canonical form: attributes sorted \#
+by key'),
+            ('otel_scopes_dim', 'schema_url', 'Of the envelope that the scope came in'),
+            ('otel_resources_dim', 'schema_url', 'Of the envelope that the resource came in'),
+            ('otel_operations_dim', 'operation_hash', 'SHA-256 of service, name and kind'),
+            ('otel_metric_series_dim', 'series_hash', 'SHA-256 of metric, resource, scope and \#
+attributes sorted by key'),
+            ('otel_histogram_bounds_dim', 'bounds_hash', 'SHA-256 of the list'),
+            ('otel_metrics_dim', 'aggregation_temporality_id', 'aggregation_temporalities; NULL \#
+for kinds of metric that have none'),
+            ('otel_metrics_dim', 'is_monotonic', 'NULL for kinds of metric other than sums'),
+            ('otel_metrics_dim', 'schema_url', 'Of the scope''s envelope'),
+            ('otel_metrics_dim', 'metadata', 'Metric.metadata as one object; NULL where there is \#
+none'),
+            ('otel_%_dim', 'first_seen', 'When this database first had it'),
+            ('otel_resources_dim', 'last_seen', 'When it was last used, noted at most once in a \#
+while'),
+            ('otel_scopes_dim', 'last_seen', 'When it was last used, noted at most once in a \#
+while'),
+            ('otel_metrics_dim', 'last_seen', 'When it was last used, noted at most once in a \#
+while'),
+            ('otel_metric_series_dim', 'last_seen', 'As first_seen: series are too many to note \#
+it, their points say it')
+        ) AS meanings (tables, columns, meaning)
+        JOIN pg_class ON relname LIKE tables AND relkind IN ('r', 'p') AND NOT relispartition
+            AND relnamespace = current_schema()::regnamespace
+        JOIN pg_attribute ON attrelid = pg_class.oid AND attname LIKE columns AND attnum > 0 AND \#
+NOT attisdropped
+        WHERE col_description(pg_class.oid, attnum) IS NULL
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN %I.%I IS %L', about.relname, about.attname, \#
+about.meaning);
+    END LOOP;
+END
+$$;
+
 """#

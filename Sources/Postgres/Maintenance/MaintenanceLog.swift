@@ -10,15 +10,19 @@ struct MaintenanceEntry: Sendable {
         case dropIndex = "drop_index"
         case deleteRows = "delete_rows"
         case setPolicy = "set_policy"
+        case purgeDeadLetters = "purge_dead_letters"
     }
 
     let action: Action
     let object: String
-    let signal: Signal
+    /// Nil for what belongs to all.
+    let signal: Signal?
     var reason: String?
     var range: PartitionRange?
     var tenant: String?
     var rowCount: Int64?
+    /// Of what was deleted without making the table smaller.
+    var sizeBytes: Int64?
     /// The table that an index belongs to.
     var table: String?
     var rule: RetentionRule?
@@ -26,7 +30,7 @@ struct MaintenanceEntry: Sendable {
     /// Monotonic time at which the action began.
     var startNs: UInt64 = Clock.monotonicNs
 
-    init(_ action: Action, _ object: String, _ signal: Signal) {
+    init(_ action: Action, _ object: String, _ signal: Signal?) {
         self.action = action
         self.object = object
         self.signal = signal
@@ -49,7 +53,7 @@ extension PGConnection {
         var parameters = QueryParameters()
         parameters.append(entry.action.rawValue)
         parameters.append(entry.object)
-        parameters.append(entry.signal.policyName)
+        parameters.append(entry.signal?.policyName)
         parameters.append(entry.freedBytes)
         parameters.append(Int32(clamping: durationMs))
         parameters.append(entry.reason)
@@ -59,7 +63,7 @@ extension PGConnection {
         parameters.append(entry.rowCount)
         parameters.append(entry.table)
         parameters.append(entry.rule?.days.map { Int64($0) })
-        parameters.append(entry.rule?.sizeBytesMax)
+        parameters.append(entry.rule?.sizeBytesMax ?? entry.sizeBytes)
         _ = try query(
             """
             INSERT INTO otel_maintenance_log

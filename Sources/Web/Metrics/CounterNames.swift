@@ -21,6 +21,13 @@ enum CounterFamily: String, CaseIterable {
     case databaseConnects = "database_connects"
     case dimensionLookups = "dimension_lookups"
     case dimensionEvictions = "dimension_evictions"
+    case breakerOpened = "breaker_opened"
+    case exportsSpooled = "exports_spooled"
+    case exportsReplayed = "exports_replayed"
+    case spoolBytesWritten = "spool_written_bytes"
+    case spoolRecordsDamaged = "spool_records_damaged"
+    case spoolRefusals = "spool_refusals"
+    case exportsLost = "exports_lost"
 
     var metricName: String { "starling_\(rawValue)_total" }
 
@@ -46,6 +53,14 @@ enum CounterFamily: String, CaseIterable {
         case .databaseConnects: "Connections opened by writers."
         case .dimensionLookups: "Look-ups of dimension ids in the caches of writers."
         case .dimensionEvictions: "Dimension ids that a cache threw away for want of room."
+        case .breakerOpened: "Outages of the database: times that the circuit breaker opened."
+        case .exportsSpooled: "Requests written to the spool and made to last."
+        case .exportsReplayed: "Requests out of the spool that are settled."
+        case .spoolBytesWritten: "Bytes written to the spool."
+        case .spoolRecordsDamaged: "Requests that could not be read back from the spool."
+        case .spoolRefusals: "Requests that the spool did not take: full, or the disk failed."
+        case .exportsLost:
+            "Requests acknowledged from memory (durability.ack: buffer) and then lost."
         }
     }
 }
@@ -101,6 +116,13 @@ extension Counter {
         case .dimensionHits: CounterPlace(.dimensionLookups, ("result", "hit"))
         case .dimensionMisses: CounterPlace(.dimensionLookups, ("result", "miss"))
         case .dimensionEvictions: CounterPlace(.dimensionEvictions)
+        case .breakerOpened: CounterPlace(.breakerOpened)
+        case .exportsSpooled: CounterPlace(.exportsSpooled)
+        case .exportsReplayed: CounterPlace(.exportsReplayed)
+        case .spoolBytesWritten: CounterPlace(.spoolBytesWritten)
+        case .spoolRecordsDamaged: CounterPlace(.spoolRecordsDamaged)
+        case .spoolRefusals: CounterPlace(.spoolRefusals)
+        case .exportsLost: CounterPlace(.exportsLost)
         }
     }
 }

@@ -111,8 +111,10 @@ private func problems(
         "batch.rows_max": "7", "batch.bytes_max": "1MiB", "partitions.interval": "6h",
         "partitions.ahead": "2d", "partitions.accept_past": "2d", "partitions.accept_future": "2h",
         "partitions.close_after": "2h", "retention.tenant_attribute": "team",
+        "dead_letters.rows_max": "2000", "dead_letters.bytes_max": "2MiB",
         "attributes.overrides_file": "/attributes.yaml",
-        "durability.ack": "commit", "durability.dedup_window": "7m",
+        "durability.ack": "buffer", "durability.dedup_window": "7m",
+        "spool.directory": "/spool", "spool.bytes_max": "2GiB", "spool.segment_bytes": "1MiB",
         "server.loops": "7", "shutdown.drain_timeout": "7s",
         "log.level": "debug", "log.format": "json",
     ]
@@ -216,9 +218,20 @@ private func problems(
                 + "Write one of 1h, 6h, 1d, 7d."
         ),
         (
+            "durability:\n  ack: disk",
+            "\(path):2: durability.ack = \"disk\": this is not one of the names it may have. "
+                + "Write one of commit, spool, buffer."
+        ),
+        (
+            "spool: {directory: var/spool}",
+            "\(path):1: spool.directory = \"var/spool\": this path depends on where the daemon is "
+                + "started. Write an absolute path, or nothing for off."
+        ),
+        (
             "durability:\n  ack: spool",
-            "\(path):2: durability.ack = \"spool\": this version does not have it yet. Write "
-                + "commit."
+            "\(path):2: durability.ack = \"spool\": acknowledged exports are to be in the spool, "
+                + "and there is none. Set spool.directory, for example to "
+                + "/var/lib/starling/spool, or durability.ack to commit."
         ),
         (
             "database: {url: nonsense}",
@@ -369,6 +382,12 @@ private func problems(
             (["listen.http=127.0.0.1:4318"], nil),
             (["listen.grpc=127.0.0.1:0", "listen.http=127.0.0.1:0"], nil),
             (["listen.grpc=", "listen.http="], nil),
+            (["durability.ack=spool"], "durability.ack"),
+            (["durability.ack=spool", "spool.directory=/spool"], nil),
+            (["durability.ack=buffer"], nil),
+            (["spool.directory=/spool", "spool.bytes_max=128MiB"], nil),
+            (["spool.directory=/spool", "spool.bytes_max=127MiB"], "spool.bytes_max"),
+            (["spool.bytes_max=1MiB"], nil),
         ] as [([String], String?)])
     func hold(overrides: [String], faultyKey: String?) throws {
         do {

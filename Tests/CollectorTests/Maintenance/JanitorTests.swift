@@ -73,7 +73,8 @@ struct JanitorTests {
             settings: settings, database: database,
             partitions: PartitionMaker(interval: .sixHours, cache: PartitionCache()),
             accepted: AcceptedTimes(pastNs: 30 * 24 * hourNs, futureNs: 24 * hourNs),
-            sightings: SightingNotes(), time: clock.source, stop: StopSignal(), logger: logger)
+            sightings: SightingNotes(), losses: LossNotes(tenantAttribute: "team"),
+            time: clock.source, stop: StopSignal(), logger: logger)
     }
 
     /// Traces are kept for three days, those of team `b` (resource 2) for one.

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+internal import Decode
+internal import Postgres
+internal import Ring
+internal import Synchronization
+
+/// What became of items that no transaction speaks of: refused, or committed by an earlier attempt.
+///
+/// The janitor writes the notes to the loss ledger, several times a minute, and the daemon when it
+/// ends. What is noted and not written when a daemon is killed is missing on both sides of the
+/// balance. Thread: any.
+final class LossNotes: Sendable {
+    /// Rows beyond which tenants are no longer told apart.
+    private static let keyCountMax = 4_096
+
+    /// Names this run of the daemon.
+    let instance: String
+    private let tenantAttribute: String
+    private let notes = Mutex<[LossKey: LossCounts]>([:])
+
+    init(tenantAttribute: String) {
+        self.tenantAttribute = tenantAttribute
+        let digits = String(UInt64.random(in: .min ... .max), radix: 16)
+        instance = String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
+    var isEmpty: Bool { notes.withLock { $0.isEmpty } }
+
+    func refused(_ pending: borrowing PendingExport) {
+        note(pending.export, arrivalUnixNs: pending.arrivalUnixNs) { $0.refused = $0.received }
+    }
+
+    func deduplicated(_ pending: borrowing PendingExport) {
+        note(pending.export, arrivalUnixNs: pending.arrivalUnixNs) { $0.deduplicated = $0.received }
+    }
+
+    private func note(
+        _ export: borrowing Export, arrivalUnixNs: UInt64, _ fate: (inout LossCounts) -> Void
+    ) {
+        let signal = export.signal
+        ResourceShare.forEach(of: export, tenantAttribute: tenantAttribute) { share in
+            var counts = LossCounts()
+            counts.received = Int64(share.ordinals.count)
+            fate(&counts)
+            add(
+                LossKey(arrivalUnixNs: arrivalUnixNs, signal: signal, tenant: share.tenant),
+                counts)
+        }
+    }
+
+    func add(_ key: LossKey, _ counts: LossCounts) {
+        notes.withLock { notes in
+            let isKnown = notes[key] != nil || notes.count < LossNotes.keyCountMax
+            let other = LossKey(minute: key.minute, signal: key.signal, tenant: TenantName.other)
+            notes[isKnown ? key : other, default: LossCounts()].add(counts)
+        }
+    }
+
+    /// Takes all notes, for writing; give back what could not be written.
+    func take() -> LossEntries {
+        LossEntries(
+            source: "\(instance)/notes",
+            counts: notes.withLock { notes in
+                defer { notes = [:] }
+                return notes
+            })
+    }
+
+    func giveBack(_ entries: LossEntries) {
+        for (key, counts) in entries.counts { add(key, counts) }
+    }
+
+    /// Writes all notes.
+    func flush(on connection: inout PGConnection, deadlineNs: UInt64) throws(DatabaseError) {
+        let entries = take()
+        do throws(DatabaseError) {
+            try connection.write(entries, deadlineNs: deadlineNs)
+        } catch {
+            // If the server has written them all the same, both sides of the balance are doubled.
+            giveBack(entries)
+            throw error
+        }
+    }
+}
