@@ -29,8 +29,8 @@ package struct ExportNote: Sendable, Equatable {
 }
 
 extension PGConnection {
-    /// Writes the marks of those of `notes` that come from a spool, in the open transaction; returns
-    /// the fingerprints of those that had one.
+    /// Writes the marks of those of `notes` that come from a spool, in the open transaction;
+    /// returns the fingerprints of those that had one.
     ///
     /// Costs one round trip if there is any.
     mutating func mark(
@@ -63,8 +63,8 @@ extension PGConnection {
             spooled.filter { !written.contains($0.place?.recordNumber ?? 0) }.map(\.fingerprint))
     }
 
-    /// Says that the spool is there, and since when the ledger must be kept for it; forgets the marks
-    /// of records below `forgottenNumber`, of which no file is left. One round trip each.
+    /// Says that the spool is there, and since when the ledger must be kept for it; forgets the
+    /// marks of records below `forgottenNumber`, of which no file is left. One round trip each.
     package mutating func registerSpool(
         _ spoolID: [UInt8], keepSinceUnixNs: UInt64?, forgottenNumber: UInt64, deadlineNs: UInt64
     ) throws(DatabaseError) {

@@ -4,8 +4,8 @@ internal import Logging
 internal import Postgres
 internal import Spool
 
-/// Keeps the database's knowledge of the spool up to date: how far back the export ledger is needed,
-/// and which marks are not.
+/// Keeps the database's knowledge of the spool up to date: how far back the export ledger is
+/// needed, and which marks are not.
 ///
 /// Thread: the replayer's.
 final class SpoolKeeper {
