@@ -16,6 +16,44 @@ extension PGConnection {
     }
 }
 
+/// The dead letters of one export.
+package struct KeptLetters {
+    package let fingerprint: Fingerprint
+    package let count: Int
+    package let firstID: Int64
+    package let firstMessage: String
+}
+
+extension PGConnection {
+    /// The dead letters of `fingerprints`, of those that have any.
+    ///
+    /// Cost: a scan of the table, which is bounded; for a retry of what this daemon has not
+    /// committed itself.
+    package mutating func keptLetters(
+        of fingerprints: some Sequence<Fingerprint>, deadlineNs: UInt64
+    ) throws(DatabaseError) -> [KeptLetters] {
+        var array = ArrayParameter(.bytea)
+        for fingerprint in fingerprints { array.append(fingerprint.bytes) }
+        var parameters = QueryParameters()
+        parameters.append(array)
+        let result = try query(
+            """
+            SELECT request_fingerprint, count(*), min(dead_letter_id),
+                (array_agg(message ORDER BY dead_letter_id))[1]
+            FROM otel_dead_letters WHERE request_fingerprint = ANY ($1) GROUP BY 1
+            """, parameters, deadlineNs: deadlineNs)
+        return (0..<result.rowCount).compactMap { row in
+            guard let fingerprint = Fingerprint(result.bytes(row: row, column: 0)),
+                let count = result.integer(row: row, column: 1),
+                let firstID = result.integer(row: row, column: 2)
+            else { return nil }
+            return KeptLetters(
+                fingerprint: fingerprint, count: Int(count), firstID: firstID,
+                firstMessage: result.string(row: row, column: 3))
+        }
+    }
+}
+
 extension DatabaseError {
     /// The server answered, but not with what can be.
     package static func unexpected(_ message: String) -> DatabaseError {

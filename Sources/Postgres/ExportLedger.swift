@@ -34,8 +34,8 @@ extension PGConnection {
     /// Returns the fingerprints of those that an earlier transaction has committed; when there are
     /// any, nothing was written. Waits for transactions that write the same ones. The fingerprints
     /// are different from one another; nil for `window` keeps no ledger. `losses` are added to the
-    /// loss ledger with them. Costs one round trip per source, one for the ledgers, and one for what
-    /// comes from a spool. Errors: as `commit(copies:)`.
+    /// loss ledger with them. Costs one round trip per source, one for the ledgers, and one for
+    /// what comes from a spool. Errors: as `commit(copies:)`.
     package mutating func commit(
         copies sources: [CopySource], noting notes: [ExportNote], in window: LedgerWindow?,
         adding losses: LossEntries = LossEntries(source: ""), deadlineNs: UInt64

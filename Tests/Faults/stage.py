@@ -38,6 +38,7 @@ class Scenario:
     habits: Habits = field(default_factory=Habits)
     daemon_count: int = 1
     prepare: callable = None
+    settle: callable = None
     check: callable = None
     has_proxy: bool = False
 
@@ -83,7 +84,8 @@ class Stage:
         self.stack = ExitStack()
         # What is undone after the database is gone.
         self.late = ExitStack()
-        self.environment = {}
+        # What a scenario adds to those of its daemons.
+        self.environment, self.settings = {}, {}
         self.faults = {}
         self.resident_peak_bytes = 0
         self.more_tables = []
@@ -100,6 +102,8 @@ class Stage:
             self.set_up()
             self.scenario.play(self)
             self.load.finish()
+            if self.scenario.settle:
+                self.scenario.settle(self)
             if not self.test_break:
                 self.check_counters()
             for index in range(len(self.daemons)):
@@ -244,7 +248,7 @@ class Stage:
                        "STARLING_LISTEN_API": f"127.0.0.1:{self.api_ports[index]}"}
         if self.test_break:
             environment["STARLING_TEST_BREAK"] = self.test_break
-        settings = {"database.writers": "2", "server.loops": "1"} | self.scenario.settings
+        settings = {"database.writers": "2", "server.loops": "1"} | self.scenario.settings | self.settings
         sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
         self.daemons[index] = Daemon(self.binary, ["serve", *sets], environment | self.environment, folder)
         self.daemons[index].start()

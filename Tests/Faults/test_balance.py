@@ -5,7 +5,7 @@ import pytest
 
 from stage import make_database
 from support import balance, counters, journal
-from support.numbering import POISON
+from support.numbering import POISON, request_bytes
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +23,15 @@ def connection(cluster, binary):
 def compare(connection, tmp_path):
     """The violations between journal lines and stored numbers."""
 
-    def run(lines, spans=(), logs=(), points=()):
-        connection.execute("TRUNCATE otel_spans_fact, otel_logs_fact, otel_metrics_data_points_number")
+    def run(lines, spans=(), logs=(), points=(), dead=()):
+        connection.execute("TRUNCATE otel_spans_fact, otel_logs_fact, otel_metrics_data_points_number, "
+                           "otel_dead_letters")
+        for index, number in enumerate(dead):
+            connection.execute(
+                "INSERT INTO otel_dead_letters (dead_letter_id, signal, tenant, reason, message, request_fingerprint, "
+                "request_item_count, item_ordinal, received_at, size_bytes, request) VALUES "
+                "(%s, 'traces', '', 'r', 'm', '0123456789abcdef', 1, 0, now(), 1, %s)",
+                [index, request_bytes("traces", number, 1, 1)])
         for number in spans:
             connection.execute("INSERT INTO otel_spans_fact (start_time_unix_nano, end_time_unix_nano, span_id, "
                                "resource_id, trace_id) VALUES (1, 1, %s, 1, gen_random_uuid())", [number])
@@ -45,6 +52,21 @@ SENT = ["sent 1 3 traces", "acknowledged 1"]
 PARTIAL = ["sent 1 3 traces 2", "partial 1 1"]
 
 
+@pytest.mark.parametrize("lines, spans, dead, expected", [
+    (PARTIAL, [1, 3], [POISON + 2], {}),
+    (PARTIAL, [1, 3], [], {"refused and not kept": (1, [POISON + 2])}),
+    (PARTIAL, [1, 3], [POISON + 2, POISON + 2], {"kept twice": (1, [POISON + 2])}),
+    (PARTIAL, [1], [POISON + 2], {"lost": (1, [3]), "miscounted": (1, [1])}),
+    (PARTIAL, [1, 3, POISON + 2], [POISON + 2], {"stored and kept": (1, [POISON + 2]), "miscounted": (1, [1])}),
+    (["sent 1 3 traces 2", "acknowledged 1"], [1, 3], [POISON + 2], {"miscounted": (1, [1])}),
+    (["sent 1 3 traces", "partial 1 1"], [1, 3], [2], {"lost": (1, [2]), "rejected without cause": (1, [1])}),
+    (["sent 1 3 traces 2", "left 1"], [1, 3], [POISON + 2], {}),
+    (["sent 1 3 traces 2", "left 1"], [], [], {}),
+])
+def test_violations_with_poison(compare, lines, spans, dead, expected):
+    assert compare(lines, spans=spans, dead=dead).violations == expected
+
+
 @pytest.mark.parametrize("lines, spans, expected", [
     (SENT, [1, 2, 3], {}),
     (SENT, [1, 3], {"lost": (1, [2])}),
@@ -58,11 +80,6 @@ PARTIAL = ["sent 1 3 traces 2", "partial 1 1"]
     (["sent 1 2 traces", "final 1 INVALID_ARGUMENT"], [2], {"refused but stored": (1, [2])}),
     (["sent 1 2 traces", "again 1 UNAVAILABLE"], [1, 2], {"unsettled": (2, [1, 2])}),
     (["sent 1 2 traces", "again 1 UNAVAILABLE", "acknowledged 1"], [1, 2], {}),
-    (PARTIAL, [1, 3], {}),
-    (PARTIAL, [1], {"lost": (1, [3]), "miscounted": (1, [1])}),
-    (PARTIAL, [1, POISON + 2, 3], {"miscounted": (1, [1])}),
-    (["sent 1 3 traces 2", "acknowledged 1"], [1, 3], {"miscounted": (1, [1])}),
-    (["sent 1 3 traces", "partial 1 1"], [1, 3], {"lost": (1, [2]), "rejected without cause": (1, [1])}),
 ])
 def test_violations(compare, lines, spans, expected):
     assert compare(lines, spans=spans).violations == expected

@@ -181,7 +181,7 @@ private struct ReplaySession: ~Copyable {
         switch stop {
         case .duplicates(let gone):
             summary.skippedCount += Int64(gone.count)
-            batch.settleSome { gone.contains($0.fingerprint) ? .accepted : nil }
+            batch.settleSome { gone[$0.fingerprint] != nil ? .accepted : nil }
         case .database(let error) where error.disposition == .rejectedContent:
             if transaction.exportCountMax > 1 {
                 transaction.exportCountMax = 1

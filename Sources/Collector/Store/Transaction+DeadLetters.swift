@@ -33,6 +33,31 @@ extension Transaction {
         !refused.isEmpty || tallies.contains { $0.rejectedItemCount > 0 }
     }
 
+    /// What clients are told of exports that earlier transactions committed: the same as then.
+    mutating func outcomes(
+        of known: Set<Fingerprint>, on connection: inout PGConnection
+    ) throws(Stop) -> [Fingerprint: Outcome] {
+        var outcomes: [Fingerprint: Outcome] = [:]
+        for fingerprint in known { outcomes[fingerprint] = .accepted }
+        do throws(DatabaseError) {
+            for kept in try connection.keptLetters(of: known, deadlineNs: deadlineNs) {
+                let summary = DeadSummary(
+                    exportIndex: 0, itemCount: kept.count, firstIDs: [kept.firstID],
+                    firstReason: kept.firstMessage)
+                outcomes[kept.fingerprint] = .partial(
+                    rejectedItemCount: kept.count, message: summary.text)
+            }
+        } catch { throw .database(error.asOurs) }
+        return outcomes
+    }
+
+    /// Those of `fingerprints`, in the order of the exports, of which nothing is a dead letter: a
+    /// retry of another one has to be told so.
+    func accepted(_ fingerprints: [Fingerprint]) -> [Fingerprint] {
+        let dead = Set(deadSummaries.map(\.exportIndex))
+        return fingerprints.indices.filter { !dead.contains($0) }.map { fingerprints[$0] }
+    }
+
     /// Numbers that are asked for at once, hence letters in one COPY.
     private static let letterCountPerCopyMax = 1_000
 

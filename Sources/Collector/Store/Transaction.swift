@@ -48,8 +48,8 @@ struct Transaction: ~Copyable {
         /// The memory budget has no room for the rows of the batch's first export; `isAlone` when
         /// hardly anything else holds memory, so that it never will have.
         case overBudget(isAlone: Bool)
-        /// These exports are committed already; nothing was written.
-        case duplicates(Set<Fingerprint>)
+        /// These exports are committed already, with these outcomes; nothing was written.
+        case duplicates([Fingerprint: Outcome])
         /// The dead letters of this transaction would be more than may be written at once.
         case deadLettersTooLarge
     }
@@ -300,9 +300,12 @@ struct Transaction: ~Copyable {
                 guard case .database(let cause) = error, setAside(cause) else { throw error }
                 continue
             }
-            guard known.isEmpty else { throw .duplicates(known) }
+            guard known.isEmpty else {
+                throw .duplicates(try outcomes(of: known, on: &connection))
+            }
             if ledgerWindow != nil {
-                shared.committed.insert(notes.lazy.map(\.fingerprint), nowNs: Clock.monotonicNs)
+                shared.committed.insert(
+                    accepted(notes.map(\.fingerprint)), nowNs: Clock.monotonicNs)
             }
             return checkReported(batch, on: connection)
         }

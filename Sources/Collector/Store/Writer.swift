@@ -169,14 +169,14 @@ final class Writer: Sendable {
     }
 
     /// An earlier attempt committed these, and its answer never arrived: this is the answer.
-    private func settleDuplicates(_ batch: inout ExportBatch, _ known: Set<Fingerprint>) {
+    private func settleDuplicates(_ batch: inout ExportBatch, _ known: [Fingerprint: Outcome]) {
         let counters = shared.counters
         batch.settleSome { pending in
-            guard known.contains(pending.fingerprint) else { return nil }
+            guard let outcome = known[pending.fingerprint] else { return nil }
             counters.add(.exportsDeduplicated)
             counters.add(pending.export.signal.deduplicatedCounter, pending.export.itemCount)
             shared.losses.deduplicated(pending)
-            return .accepted
+            return outcome
         }
     }
 

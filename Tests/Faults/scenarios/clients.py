@@ -3,6 +3,7 @@
 
 from support import numbering
 from support.exporter import Code, Habits
+from support.pgproxy import CUT
 from stage import Scenario
 
 GIVEN_UP = {Code.CANCELLED, Code.DEADLINE_EXCEEDED}
@@ -27,6 +28,15 @@ def poison(stage):
     for _ in stage.rounds():
         stage.load.more(stage.rng.randint(200, 400))
     stage.fault("items that PostgreSQL refuses", stage.load.tally.rejected_count)
+
+
+def poison_answer_lost(stage):
+    """What was refused is known only to the transaction, and its answer is lost."""
+    for _ in stage.rounds():
+        stage.load.more(stage.rng.randint(50, 150))
+        stage.at_one_commit("after", lambda moment, link: CUT)
+        stage.fault("cut after COMMIT")
+    stage.load.more(100)
 
 
 def overload(stage):
@@ -66,6 +76,11 @@ SCENARIOS = [
         name="poison", play=poison, rounds=3, habits=Habits(poison_share=0.3), prepare=refuse_poison,
         what="rows at random places that a constraint of the database refuses",
         breaks={"drop-refused-row": "miscounted"}),
+    Scenario(
+        name="poison-answer-lost", play=poison_answer_lost, rounds=6, has_proxy=True, prepare=refuse_poison,
+        habits=Habits(poison_share=0.9),
+        what="refused rows in a transaction of which the answer to COMMIT is lost",
+        breaks={"no-ledger": "doubled", "drop-refused-row": "miscounted"}),
     Scenario(
         name="overload", play=overload, rounds=3, prepare=slow_facts, check=memory_is_bounded,
         habits=Habits(client_count=100, items_max=10, padding="x" * 2_000, rate=20_000.0, timeout_seconds=30.0),

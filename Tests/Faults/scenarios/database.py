@@ -131,29 +131,41 @@ def connections_exhausted(stage):
     """All connections are taken, and the daemon's are ended, so that it needs new ones."""
     for _ in stage.rounds():
         stage.load.more(stage.rng.randint(50, 200))
-        taken = []
-        try:
-            take_connections(stage, taken)
+        with Hoard(stage) as hoard:
+            eventually(lambda: hoard.has_turned_daemon_away(count=3), "the daemon to be turned away")
             stage.fault("no connection to be had")
-            log = stage.cluster.log
-            known = log.read_text().count(TOO_MANY)
-            eventually(lambda: log.read_text().count(TOO_MANY) >= known + 3, "the daemon to be turned away")
-        finally:
-            for connection in taken:
-                connection.close()
     stage.load.more(200)
 
 
-def take_connections(stage, taken):
-    """Until there is none to be had and the daemon has none."""
-    end = ("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
-           "WHERE datname = %s AND application_name <> 'taken' AND pid <> pg_backend_pid()")
-    while True:
-        connection = try_connect(lambda: stage.cluster.connect(application_name="taken"))
-        if connection is not None:
-            taken.append(connection)
-        elif taken[0].execute(end, [stage.database]).fetchone() == (0,):
-            return
+class Hoard:
+    """All connections that there are."""
+
+    END_OTHERS = ("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                  "WHERE datname = %s AND application_name <> 'hoard'")
+
+    def __init__(self, stage):
+        self.stage = stage
+        self.connections = []
+        self.own_failure_count = 0
+        self.known_count = self.failure_count()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for connection in self.connections:
+            connection.close()
+
+    def failure_count(self):
+        return self.stage.cluster.log.read_text().count(TOO_MANY)
+
+    def has_turned_daemon_away(self, count):
+        """Takes what can be had, ends what the daemon has, and looks how often it came in vain."""
+        while connection := try_connect(lambda: self.stage.cluster.connect(application_name="hoard")):
+            self.connections.append(connection)
+        self.own_failure_count += 1
+        self.connections[0].execute(self.END_OTHERS, [self.stage.database])
+        return self.failure_count() - self.known_count - self.own_failure_count >= count
 
 
 SCENARIOS = [

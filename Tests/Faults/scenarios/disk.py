@@ -168,8 +168,17 @@ def wal_on_small_disk(stage):
         stage.disk = FileLimit(stage, WAL_LIMIT_BYTES)
         return
     stage.disk = SmallDisk(stage, "wal")
+    # Else segments are kept for later use until there are more of them than there is room for.
+    alter_system(stage, "SET max_wal_size = '48MB'", "SET min_wal_size = '32MB'")
+    stage.late.callback(alter_system, stage, "RESET max_wal_size", "RESET min_wal_size")
     stage.late.callback(move_wal, stage, stage.cluster.folder / "wal_back")
     move_wal(stage, stage.disk.path / "pg_wal")
+
+
+def alter_system(stage, *changes):
+    with stage.cluster.connect() as connection:
+        for change in changes:
+            connection.execute(f"ALTER SYSTEM {change}")
 
 
 def move_wal(stage, target):
