@@ -46,3 +46,6 @@ COMMENT ON COLUMN otel_dead_letters.retried_at IS 'Time of the last replay that 
 COMMENT ON COLUMN otel_dead_letters.size_bytes IS 'Length of request';
 COMMENT ON COLUMN otel_dead_letters.request IS
     'An Export request (protobuf) of that item alone, with its resource and scope';
+
+-- For a retry: what became of the request's items is to be said again.
+CREATE INDEX otel_dead_letters_request_idx ON otel_dead_letters (request_fingerprint);
