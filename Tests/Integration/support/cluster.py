@@ -17,6 +17,8 @@ from support.waiting import eventually
 SUPERUSER = "starling"
 SERVER_USER = "postgres"  # initdb and postgres refuse to run as root
 
+PROGRAMS = ("initdb", "postgres", "pg_basebackup", "pg_ctl")
+
 SETTINGS = {
     "listen_addresses": "",
     "fsync": "off",
@@ -30,9 +32,12 @@ SETTINGS = {
 
 
 class Cluster:
-    """Owns a data folder and the postgres process on it. Not thread-safe."""
+    """Owns a data folder and the postgres process on it. Not thread-safe.
 
-    def __init__(self):
+    With `primary`, a running cluster, it is a hot standby that streams from there.
+    """
+
+    def __init__(self, primary=None):
         self.programs = find_programs()
         self.folder = Path(tempfile.mkdtemp(prefix="starling-pg-", dir="/tmp"))
         self.folder.chmod(0o755)
@@ -42,8 +47,12 @@ class Cluster:
         if os.getuid() == 0:
             user = pwd.getpwnam(SERVER_USER)
             os.chown(self.folder, user.pw_uid, user.pw_gid)
-        self._run("initdb", "--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8",
-                  f"--username={SUPERUSER}", f"--pgdata={self.data}")
+        if primary is None:
+            self._run("initdb", "--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8",
+                      f"--username={SUPERUSER}", f"--pgdata={self.data}")
+        else:
+            self._run("pg_basebackup", "--no-sync", "--checkpoint=fast", "--write-recovery-conf",
+                      f"--pgdata={self.data}", f"--dbname={primary.conninfo()}")
 
     def start(self):
         options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
@@ -67,6 +76,23 @@ class Cluster:
     def remove(self):
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def promote(self):
+        """Makes a primary of a standby; returns once it takes writes."""
+        self._run("pg_ctl", "promote", "--wait", f"--pgdata={self.data}")
+
+    def configure(self, **settings):
+        """ALTER SYSTEM and reload; None is back to the default."""
+        with self.connect() as connection:
+            for name, value in settings.items():
+                connection.execute(f"ALTER SYSTEM SET {name} = " + ("DEFAULT" if value is None else f"'{value}'"))
+            connection.execute("SELECT pg_reload_conf()")
+
+        def is_in_force():
+            with self.connect() as connection:
+                return all(value is None or connection.execute(f"SHOW {name}").fetchone()[0] == value
+                           for name, value in settings.items())
+        eventually(is_in_force, f"{settings} to be in force")
 
     def conninfo(self, database="postgres"):
         return f"host={self.folder} dbname={database} user={SUPERUSER}"
@@ -108,10 +134,10 @@ class Cluster:
 
 
 def find_programs():
-    """Name -> path of initdb and postgres: both from PATH, or from Debian's newest versioned folder."""
+    """Name -> path of each of PROGRAMS: all from PATH, or from Debian's newest versioned folder."""
     versioned = sorted(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: int(path.split("/")[4]))
     for folder in [None, *reversed(versioned)]:
-        found = {name: shutil.which(name, path=folder) for name in ("initdb", "postgres")}
+        found = {name: shutil.which(name, path=folder) for name in PROGRAMS}
         if all(found.values()):
             return found
-    raise AssertionError("no PostgreSQL: initdb and postgres are neither in PATH nor in /usr/lib/postgresql/*/bin")
+    raise AssertionError(f"no PostgreSQL: {PROGRAMS} are neither in PATH nor in /usr/lib/postgresql/*/bin")
