@@ -102,7 +102,9 @@ class Load:
         port = free_port()
         folder = self.folder / interval
         folder.mkdir()
+        # Indexes of the old partitions, built while the reader is there, would keep the drop from its turn.
         sets = [part for key, value in {"partitions.interval": interval, "database.writers": "2",
+                                        "partitions.close_after": "60d",
                                         "attributes.overrides_file": self.overrides}.items()
                 for part in ("--set", f"{key}={value}")]
         daemon = Daemon(self.binary, ["serve", *sets], environment(self.database, port), folder)
