@@ -24,8 +24,8 @@ final class Durability {
 
     init(
         _ configuration: Configuration, ring: BoundedRing, budget: MemoryBudget,
-        counters: Counters, spool: Spool?, database: DatabaseSettings, stop: StopSignal,
-        logger: Logger
+        counters: Counters, losses: LossNotes, spool: Spool?, database: DatabaseSettings,
+        stop: StopSignal, logger: Logger
     ) {
         isForAll = configuration.durability.ack == .spool
         intakeRing =
@@ -42,7 +42,7 @@ final class Durability {
             return
         }
         spooler = Spooler(
-            ring: intakeRing, store: store, retryHint: retryHint, counters: counters, stop: stop,
+            ring: intakeRing, store: store, retryHint: retryHint, losses: losses, stop: stop,
             itemCountMax: configuration.batch.rowCountMax, isForAll: isForAll)
         replayer = Replayer(
             ReplayerShared(

@@ -49,11 +49,12 @@ final class Pipeline {
         self.logger = logger
         let budget = MemoryBudget(limitBytes: configuration.memory.budgetBytes)
         ring = BoundedRing(slotCountMax: configuration.ring.exportCountMax)
+        losses = LossNotes(
+            tenantAttribute: configuration.retention.tenantAttribute, counters: counters)
         durability = Durability(
-            configuration, ring: ring, budget: budget, counters: counters, spool: spool,
-            database: database, stop: stop, logger: logger)
+            configuration, ring: ring, budget: budget, counters: counters, losses: losses,
+            spool: spool, database: database, stop: stop, logger: logger)
         retryHint = durability.retryHint
-        losses = LossNotes(tenantAttribute: configuration.retention.tenantAttribute)
         self.database = database
         let committed = CommittedExports(
             windowNs: UInt64(configuration.durability.dedupWindowNs))
@@ -130,7 +131,6 @@ final class Pipeline {
             ring.take(into: &unwanted) { !$0.isWanted(nowNs: nowNs) }
             isMore = unwanted.isFull
             unwanted.settleFirst(unwanted.count) { _, pending in
-                counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
                 losses.refused(pending)
                 return .expired
             }

@@ -27,8 +27,7 @@ package struct KeptLetters {
 extension PGConnection {
     /// The dead letters of `fingerprints`, of those that have any.
     ///
-    /// Cost: a scan of the table, which is bounded; for a retry of what this daemon has not
-    /// committed itself.
+    /// Cost: a look into an index; for a retry of what this daemon has not committed itself.
     package mutating func keptLetters(
         of fingerprints: some Sequence<Fingerprint>, deadlineNs: UInt64
     ) throws(DatabaseError) -> [KeptLetters] {
@@ -104,15 +103,6 @@ extension PGConnection {
             throw error
         }
         try execute("RELEASE SAVEPOINT \(name)", deadlineNs: deadlineNs)
-    }
-
-    /// Notes the exports: in the ledger, when it is kept, and those out of a spool by their marks;
-    /// and the losses. Returns the fingerprints that are there already.
-    package mutating func noteExports(
-        _ notes: [ExportNote], in window: LedgerWindow?,
-        adding losses: LossEntries = LossEntries(source: ""), deadlineNs: UInt64
-    ) throws(DatabaseError) -> Set<Fingerprint> {
-        try note(notes, in: window, adding: losses, deadlineNs: deadlineNs)
     }
 
     /// Rolls back, even when the deadline of the work has passed.

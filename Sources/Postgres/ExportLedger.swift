@@ -43,8 +43,7 @@ extension PGConnection {
         precondition(!sources.isEmpty)
         begin()
         do throws(DatabaseError) {
-            let known = try noteExports(
-                notes, in: window, adding: losses, deadlineNs: deadlineNs)
+            let known = try note(notes, in: window, adding: losses, deadlineNs: deadlineNs)
             guard known.isEmpty else {
                 rollback(deadlineNs: Deadline.inMs(PGConnection.rollbackTimeoutMs))
                 try markKnown(notes.filter { known.contains($0.fingerprint) }, deadlineNs)
@@ -72,11 +71,11 @@ extension PGConnection {
         }
     }
 
-    /// Writes marks and ledger rows in the open transaction; returns the fingerprints of those that
-    /// have some already.
-    mutating func note(
-        _ notes: [ExportNote], in window: LedgerWindow?, adding losses: LossEntries,
-        deadlineNs: UInt64
+    /// Notes the exports in the open transaction: in the ledger, when it is kept, and those out of
+    /// a spool by their marks; and the losses. Returns the fingerprints that are there already.
+    package mutating func note(
+        _ notes: [ExportNote], in window: LedgerWindow?,
+        adding losses: LossEntries = LossEntries(source: ""), deadlineNs: UInt64
     ) throws(DatabaseError) -> Set<Fingerprint> {
         var known = try mark(notes, deadlineNs: deadlineNs)
         if let window {

@@ -248,6 +248,31 @@ def test_full_spool(start, cluster, db, scratch):
     stop(server)
 
 
+def test_what_a_full_spool_refuses_is_in_the_loss_ledger(start, cluster, db, scratch):
+    """With `ack: spool` all of it is refused by the thread that fills the spool."""
+    db.execute("TRUNCATE otel_loss_ledger")
+    server = start(spool__bytes_max="2MiB", spool__segment_bytes="256KiB", limits__request_bytes_max="1MiB",
+                   durability__ack="spool")
+    ids, refused_count = [], 0
+    cluster.stop()
+    with server.channel() as channel:
+        export = Export(channel)
+        while refused_count < 3:
+            span = otlp.span(name="x" * 40_000)
+            try:
+                export(otlp.request("traces", [span]), timeout=30)
+                ids.append(span.span_id)
+            except grpc.RpcError as error:
+                assert error.code() == grpc.StatusCode.UNAVAILABLE, error
+                refused_count += 1
+    cluster.start()
+    wait_until_stored(server, ids, scratch)
+    stop(server)
+    with server.database.connect() as connection:
+        sums = connection.execute("SELECT sum(received), sum(committed), sum(refused) FROM otel_loss_ledger").fetchone()
+    assert sums == (len(ids) + refused_count, len(ids), refused_count)
+
+
 def test_database_that_hangs(start, database, db, scratch):
     """No error, no answer: what waits for too long goes to the spool."""
     server = start(database__statement_timeout="60s")

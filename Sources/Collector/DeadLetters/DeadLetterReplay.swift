@@ -101,7 +101,8 @@ private struct ReplaySession: ~Copyable {
             outage: OutageStore(spool: nil, counters: counters, logger: logger),
             committed: CommittedExports(windowNs: 0),
             commits: CommitMarks(),
-            losses: LossNotes(tenantAttribute: configuration.retention.tenantAttribute),
+            losses: LossNotes(
+                tenantAttribute: configuration.retention.tenantAttribute, counters: counters),
             settings: WriterSettings(configuration))
         limits = DecodeLimits(unpackedSizeBytesMax: configuration.limits.unpackedSizeBytesMax)
         transaction = Transaction(name: "replay", shared: shared, progress: WriterProgress())

@@ -24,8 +24,7 @@ final class Intake: Sendable {
     init(
         budget: MemoryBudget, counters: Counters, ring: BoundedRing, retryHint: RetryHint,
         bufferLedger: AckLedger?, committed: CommittedExports, losses: LossNotes,
-        messageSizeBytesMax: Int,
-        decodeLimits: DecodeLimits
+        messageSizeBytesMax: Int, decodeLimits: DecodeLimits
     ) {
         self.budget = budget
         self.counters = counters
@@ -90,7 +89,7 @@ final class Intake: Sendable {
             pending.settle(.accepted)
             ticket.settle(.accepted)
         } else if let refused = ring.tryPush(pending) {
-            countRefused(refused)
+            losses.refused(refused)
             // Nothing was promised, so nothing is lost.
             refused.settle(.accepted)
             ticket.settle(ringIsFull)
@@ -103,7 +102,7 @@ final class Intake: Sendable {
     private func queue(_ pending: consuming PendingExport) {
         if isCommitted(pending) { return pending.settle(.accepted) }
         guard let refused = ring.tryPush(pending) else { return }
-        countRefused(refused)
+        losses.refused(refused)
         #if DEBUG
         if TestBreak.isOn(.ackWhenFull) { return refused.settle(.accepted) }
         #endif
@@ -115,15 +114,8 @@ final class Intake: Sendable {
         guard committed.contains(pending.fingerprint, nowNs: Clock.monotonicNs) else {
             return false
         }
-        counters.add(.exportsDeduplicated)
-        counters.add(pending.export.signal.deduplicatedCounter, pending.export.itemCount)
         losses.deduplicated(pending)
         return true
-    }
-
-    private func countRefused(_ pending: borrowing PendingExport) {
-        counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
-        losses.refused(pending)
     }
 
     private var ringIsFull: Outcome {

@@ -6,6 +6,7 @@ internal import Ring
 internal import Synchronization
 
 /// What became of items that no transaction speaks of: refused, or committed by an earlier attempt.
+/// The one place that counts them, for the ledger and in `Counters`.
 ///
 /// The janitor writes the notes to the loss ledger, several times a minute, and the daemon when it
 /// ends. What is noted and not written when a daemon is killed is missing on both sides of the
@@ -17,21 +18,28 @@ final class LossNotes: Sendable {
     /// Names this run of the daemon.
     let instance: String
     private let tenantAttribute: String
+    private let counters: Counters
     private let notes = Mutex<[LossKey: LossCounts]>([:])
 
-    init(tenantAttribute: String) {
+    init(tenantAttribute: String, counters: Counters) {
         self.tenantAttribute = tenantAttribute
+        self.counters = counters
         let digits = String(UInt64.random(in: .min ... .max), radix: 16)
         instance = String(repeating: "0", count: 16 - digits.count) + digits
     }
 
     var isEmpty: Bool { notes.withLock { $0.isEmpty } }
 
+    /// What comes from the spool is not refused but stays there.
     func refused(_ pending: borrowing PendingExport) {
+        guard pending.spoolNumber == nil else { return }
+        counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
         note(pending.export, arrivalUnixNs: pending.arrivalUnixNs) { $0.refused = $0.received }
     }
 
     func deduplicated(_ pending: borrowing PendingExport) {
+        counters.add(.exportsDeduplicated)
+        counters.add(pending.export.signal.deduplicatedCounter, pending.export.itemCount)
         note(pending.export, arrivalUnixNs: pending.arrivalUnixNs) { $0.deduplicated = $0.received }
     }
 

@@ -14,7 +14,7 @@ final class Spooler: Sendable {
     private let ring: BoundedRing
     private let store: OutageStore
     private let retryHint: RetryHint
-    private let counters: Counters
+    private let losses: LossNotes
     private let stop: StopSignal
     private let itemCountMax: Int
     private let isForAll: Bool
@@ -25,13 +25,13 @@ final class Spooler: Sendable {
     private static let turnMs = 100
 
     init(
-        ring: BoundedRing, store: OutageStore, retryHint: RetryHint, counters: Counters,
+        ring: BoundedRing, store: OutageStore, retryHint: RetryHint, losses: LossNotes,
         stop: StopSignal, itemCountMax: Int, isForAll: Bool
     ) {
         self.ring = ring
         self.store = store
         self.retryHint = retryHint
-        self.counters = counters
+        self.losses = losses
         self.stop = stop
         self.itemCountMax = itemCountMax
         self.isForAll = isForAll
@@ -72,9 +72,7 @@ final class Spooler: Sendable {
         store.keep(&batch)
         let afterMs = retryHint.delayMs
         batch.settleFirst(batch.count) { _, pending in
-            if pending.spoolNumber == nil {
-                counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
-            }
+            losses.refused(pending)
             return .retry(afterMs: afterMs, message: "neither the database nor the spool takes it")
         }
     }

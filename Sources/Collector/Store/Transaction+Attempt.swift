@@ -58,7 +58,7 @@ extension Transaction {
         do throws(DatabaseError) {
             let known =
                 replayedIDs == nil
-                ? try connection.noteExports(notes, in: ledgerWindow, deadlineNs: deadlineNs)
+                ? try connection.note(notes, in: ledgerWindow, deadlineNs: deadlineNs)
                 : try lockReplayed(notes.map(\.fingerprint), on: &connection)
             guard known.isEmpty else { return known }
             if refused.isSearchNeeded {

@@ -44,7 +44,7 @@ final class Writer: Sendable {
         let nowNs = Clock.monotonicNs
         batch.settleSome { pending in
             guard !pending.isWanted(nowNs: nowNs) else { return nil }
-            countRefused(pending)
+            shared.losses.refused(pending)
             return .expired
         }
     }
@@ -152,29 +152,20 @@ final class Writer: Sendable {
         }
     }
     #endif
-    /// What comes from the spool is not refused but stays there.
-    private func countRefused(_ pending: borrowing PendingExport) {
-        guard pending.spoolNumber == nil else { return }
-        shared.counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
-        shared.losses.refused(pending)
-    }
 
     /// Tells the first exports to come back.
     private func giveUp(_ batch: inout ExportBatch, exportCount: Int, _ message: String) {
         let afterMs = shared.retryHint.delayMs
         batch.settleFirst(exportCount) { _, pending in
-            countRefused(pending)
+            shared.losses.refused(pending)
             return .retry(afterMs: afterMs, message: message)
         }
     }
 
     /// An earlier attempt committed these, and its answer never arrived: this is the answer.
     private func settleDuplicates(_ batch: inout ExportBatch, _ known: [Fingerprint: Outcome]) {
-        let counters = shared.counters
         batch.settleSome { pending in
             guard let outcome = known[pending.fingerprint] else { return nil }
-            counters.add(.exportsDeduplicated)
-            counters.add(pending.export.signal.deduplicatedCounter, pending.export.itemCount)
             shared.losses.deduplicated(pending)
             return outcome
         }
@@ -183,7 +174,7 @@ final class Writer: Sendable {
     /// The same request would fail in the same way for ever.
     private func refuseFirst(_ batch: inout ExportBatch, _ message: String) {
         batch.settleFirst(1) { _, pending in
-            countRefused(pending)
+            shared.losses.refused(pending)
             return .refused(Refusal(.tooLarge, message))
         }
     }

@@ -73,7 +73,8 @@ struct JanitorTests {
             settings: settings, database: database,
             partitions: PartitionMaker(interval: .sixHours, cache: PartitionCache()),
             accepted: AcceptedTimes(pastNs: 30 * 24 * hourNs, futureNs: 24 * hourNs),
-            sightings: SightingNotes(), losses: LossNotes(tenantAttribute: "team"),
+            sightings: SightingNotes(),
+            losses: LossNotes(tenantAttribute: "team", counters: Counters()),
             time: clock.source, stop: StopSignal(), logger: logger)
     }
 
