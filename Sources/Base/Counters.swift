@@ -16,6 +16,17 @@ package enum Counter: Int, CaseIterable, Sendable {
     case requestsRetry
     case requestsRefused
     case requestsExpired
+    /// Those that went beyond the quota of their token.
+    case requestsThrottled
+    // Requests turned away on their head, by `AuthFailure`. Calls of Export are among the refused,
+    // or those to be retried, as well.
+    case authMissing
+    case authMalformed
+    case authUnknown
+    case authExpired
+    case authRevoked
+    case authScope
+    case authNotReady
     case answersWithoutStream
     case spansReceived
     case spansCommitted

@@ -14,6 +14,10 @@ package enum Outcome: Sendable, Equatable {
     /// Nothing was stored; the same request may succeed after `afterMs` milliseconds.
     case retry(afterMs: Int, message: String)
 
+    /// Nothing was stored, because the sender has sent more than it may; the same request will
+    /// succeed after `afterMs` milliseconds.
+    case throttled(afterMs: Int, message: String)
+
     /// Nothing was stored, and the same request will never be.
     case refused(Refusal)
 

@@ -57,7 +57,7 @@ final class Durability {
         AckLedger { settlement in
             switch settlement.outcome {
             case .accepted, .partial: return
-            case .retry, .expired, .refused:
+            case .retry, .throttled, .expired, .refused:
                 counters.add(.exportsLost)
                 logger.error("an export that was acknowledged from memory is lost")
             }

@@ -29,6 +29,8 @@ final class Pipeline {
     private let losses: LossNotes
     private let database: DatabaseSettings
     private let promotionUpdater: PromotionUpdater
+    private let tokenKeeper: TokenKeeper
+    private var tokenThread: WorkerThread?
     private let life: PipelineLife
     private var observerThread: WorkerThread?
     private var writerThreads: [WorkerThread] = []
@@ -62,7 +64,8 @@ final class Pipeline {
             budget: budget, counters: counters, ring: durability.intakeRing, retryHint: retryHint,
             bufferLedger: durability.bufferLedger, committed: committed, losses: losses,
             messageSizeBytesMax: configuration.limits.requestSizeBytesMax,
-            decodeLimits: durability.decodeLimits)
+            decodeLimits: durability.decodeLimits,
+            tenantAttribute: configuration.retention.tenantAttribute)
         largeDecoder = LargeDecoder(intake: intake)
         let promotion = CurrentPromotion(configuration.attributes.rules)
         promotionUpdater = PromotionUpdater(
@@ -85,9 +88,12 @@ final class Pipeline {
             settings: JanitorSettings(configuration), database: database, partitions: partitions,
             accepted: accepted, sightings: sightings, losses: losses, stop: stop, logger: logger)
         let health = HealthStatus()
+        tokenKeeper = TokenKeeper(
+            configuration.auth, counters: counters, database: database, stop: stop, logger: logger)
         let shared = IngestShared(
             intake: intake, largeDecoder: largeDecoder, budget: budget, counters: counters,
-            retryHint: retryHint, health: health, http2: HTTP2Settings(configuration),
+            retryHint: retryHint, health: health, tokens: tokenKeeper.cache,
+            http2: HTTP2Settings(configuration),
             grpc: GRPCSettings(configuration),
             connectionCountMax: configuration.limits.connectionCountMax,
             connectionCount: ConnectionCount())
@@ -99,7 +105,7 @@ final class Pipeline {
                 counters: counters, ring: ring, budget: budget,
                 connectionCount: shared.connectionCount,
                 connectionCountMax: shared.connectionCountMax, commits: commits,
-                outage: durability.store,
+                outage: durability.store, tokens: tokenKeeper.cache,
                 ackLatencies: loops.map(\.ackLatency), writers: writers.map(\.progress),
                 life: life),
             database: database, partitionsAheadNs: configuration.partitions.aheadNs,
@@ -145,6 +151,9 @@ final class Pipeline {
         durability.start()
         largeDecoder.start()
         promotionUpdater.start()
+        let tokenKeeper = self.tokenKeeper
+        tokenKeeper.readOnce()
+        tokenThread = WorkerThread(name: "tokens") { tokenKeeper.run() }
         let janitor = self.janitor
         janitorThreads = JanitorLane.allCases.map { lane in
             WorkerThread(name: lane.rawValue) { janitor.run(lane) }
@@ -190,6 +199,7 @@ final class Pipeline {
         for thread in janitorThreads { thread.join() }
         promotionUpdater.closeAndJoin()
         observerThread?.join()
+        tokenThread?.join()
         flushLosses()
         // Only now, so that the last outcomes still reach their clients.
         advanceLoops(to: .stopping)

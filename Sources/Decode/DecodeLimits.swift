@@ -22,6 +22,15 @@ package struct DecodeLimits: Sendable, Equatable {
         self.unpackedSizeBytesMax = unpackedSizeBytesMax
     }
 
+    /// For what was accepted before and stored by us: one attribute may have been put on each
+    /// resource (`Export.stamp`), and what limits requests has had its say.
+    package var ofStored: DecodeLimits {
+        var limits = self
+        limits.attributeCountMax += 1
+        limits.unpackedSizeBytesMax = .max
+        return limits
+    }
+
     /// The defaults for requests of up to `requestSizeBytesMax` bytes, inflated.
     package init(requestSizeBytesMax: Int) {
         self.init(unpackedSizeBytesMax: requestSizeBytesMax * Self.unpackedSizePerRequestByte)

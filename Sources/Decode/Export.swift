@@ -18,7 +18,9 @@ package struct Export: ~Copyable, @unchecked Sendable {
     private let arena: Arena
     /// The `Export…ServiceRequest`, inside `arena`.
     let root: UnsafeRawPointer
-    private let budget: MemoryBudget
+    let budget: MemoryBudget
+    /// What `stamp` has added; the messages point into it.
+    var stampMemory: StampMemory?
     /// Bytes of the budget that are held for `arena`.
     let arenaCapacityBytes: Int
     /// Bytes of it that may be used: what the pre-scan predicted.
@@ -48,7 +50,9 @@ package struct Export: ~Copyable, @unchecked Sendable {
     private static func free(_ arena: consuming Arena) {}
 
     /// Bytes of the budget that the export holds.
-    package var heldSizeBytes: Int { arenaCapacityBytes + faults.heldSizeBytes }
+    package var heldSizeBytes: Int {
+        arenaCapacityBytes + faults.heldSizeBytes + (stampMemory?.sizeBytes ?? 0)
+    }
 
     /// Bytes of the arena that protobuf-c took, padding between the pieces included.
     var usedSizeBytes: Int { arena.usedSizeBytes }

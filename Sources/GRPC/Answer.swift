@@ -35,6 +35,9 @@ enum Answer {
                         rejectedItemCount: rejectedItemCount, message: bounded(message))))
         case .retry(let afterMs, let message):
             .error(.unavailable, message, retryAfterMs: afterMs)
+        case .throttled(let afterMs, let message):
+            // Retryable only because it says when (OTLP specification, "OTLP/gRPC Throttling").
+            .error(.resourceExhausted, message, retryAfterMs: afterMs)
         case .refused(let refusal):
             switch refusal.code {
             case .invalidArgument: .error(.invalidArgument, refusal.message)
@@ -43,6 +46,16 @@ enum Answer {
             }
         case .expired:
             .error(.deadlineExceeded, "the deadline passed before the data could be stored")
+        }
+    }
+
+    /// To whom may not come in (gRPC, status codes and their use).
+    static func of(_ failure: AuthFailure, retryAfterMs: Int) -> Answer {
+        switch failure {
+        case .missing, .malformed, .unknown, .expired, .revoked:
+            .error(.unauthenticated, failure.message)
+        case .scope: .error(.permissionDenied, failure.message)
+        case .notReady: .error(.unavailable, failure.message, retryAfterMs: retryAfterMs)
         }
     }
 

@@ -13,6 +13,8 @@ final class Call: StreamHandler {
     var state = State.receivingHead
     /// When the peer had sent all.
     private var receivedNs: UInt64 = 0
+    /// Who it is from, as its head says.
+    private var identity: Identity?
     /// Of a call of Health/Watch.
     var watch: HealthWatch?
     /// Body bytes taken, for which the peer has no new credit yet.
@@ -50,6 +52,7 @@ final class Call: StreamHandler {
             connection.counters.add(.requestsRefused)
             return answer(rejection, on: stream)
         }
+        guard isAdmitted(on: stream) else { return }
         if case .nanoseconds(let timeoutNs) = head.timeout {
             let nowNs = Clock.monotonicNs
             deadlineNs = timeoutNs < deadlineNs - nowNs ? nowNs + timeoutNs : deadlineNs
@@ -59,6 +62,31 @@ final class Call: StreamHandler {
         deframer = MessageDeframer(budget: connection.budget)
         state = .receivingBody
         if head.route == .reflection { beginReflection(on: stream) }
+    }
+
+    /// Whether the sender may come in, judged before a byte of the body is kept; answers if not.
+    ///
+    /// Health is open: balancers have no tokens.
+    private func isAdmitted(on stream: Stream) -> Bool {
+        let access: Access
+        switch head.route {
+        case .export: access = .ingest
+        case .reflection: access = .any
+        case .health, nil: return true
+        }
+        guard let authenticator = connection.authenticator else { return true }
+        switch authenticator.judge(head.credentials, for: access, peer: connection.peer) {
+        case .admitted(let identity):
+            self.identity = identity
+            return true
+        case .refused(let failure):
+            if access == .ingest {
+                connection.counters.add(
+                    failure == .notReady ? .requestsRetry : .requestsRefused)
+            }
+            answer(.of(failure, retryAfterMs: connection.retryAfterMs), on: stream)
+            return false
+        }
     }
 
     private func countRequest() {
@@ -131,7 +159,7 @@ final class Call: StreamHandler {
         state = .pending
         let message = ExportMessage(
             signal: signal, isCompressed: isCompressed, deadlineNs: deadlineNs, streamID: stream.id,
-            payload: payload)
+            identity: identity, payload: payload)
         if let outcome = connection.sink?.received(message, from: connection) {
             finish(outcome, on: stream)
         }
@@ -247,7 +275,7 @@ extension Outcome {
     fileprivate var isAcknowledged: Bool {
         switch self {
         case .accepted, .partial: true
-        case .retry, .refused, .expired: false
+        case .retry, .throttled, .refused, .expired: false
         }
     }
 
@@ -256,6 +284,7 @@ extension Outcome {
         case .accepted: .requestsAccepted
         case .partial: .requestsPartial
         case .retry: .requestsRetry
+        case .throttled: .requestsThrottled
         case .refused: .requestsRefused
         case .expired: .requestsExpired
         }

@@ -28,10 +28,13 @@ package struct ClientAnswer: Sendable {
 package final class ClientConnection {
     package let session: Session
     private let authority: String
+    private let token: String?
 
-    package init(http2: HTTP2Settings, authority: String) {
+    /// `token` goes with each call.
+    package init(http2: HTTP2Settings, authority: String, token: String? = nil) {
         session = Session(role: .client, settings: http2)
         self.authority = authority
+        self.token = token
     }
 
     /// Starts an Export call with `message`, already framed (see `frame`); `completion` gets the
@@ -46,6 +49,7 @@ package final class ClientConnection {
             ("user-agent", "starling"), ("grpc-timeout", "\(timeoutMs)m"),
         ])
         if isCompressed { headers.append("grpc-encoding", "gzip") }
+        if let token { headers.appendSecret("authorization", "Bearer \(token)") }
         return session.request(headers, body: message, handler: ClientCall(completion)) != nil
     }
 

@@ -11,6 +11,8 @@ package struct ExportMessage: ~Copyable, Sendable {
     package let deadlineNs: UInt64
     /// Names the call within its connection.
     package let streamID: Int32
+    /// Who sent it; nil where nobody is asked.
+    package let identity: Identity?
     package var payload: OwnedBytes
 }
 

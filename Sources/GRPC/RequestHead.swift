@@ -3,7 +3,7 @@ internal import Base
 
 /// What the header fields of one request say, and what is wrong with them.
 ///
-/// Unknown fields are skipped; nothing is kept as text.
+/// Unknown fields are skipped; nothing is kept as text, and of secrets what a token may be.
 struct RequestHead {
     enum Encoding: Equatable { case identity, gzip, unknown }
 
@@ -12,6 +12,7 @@ struct RequestHead {
     private(set) var route: Route?
     private(set) var encoding = Encoding.identity
     private(set) var timeout = Timeout.absent
+    private(set) var credentials = Credentials()
 
     enum Timeout: Equatable {
         case absent
@@ -31,6 +32,8 @@ struct RequestHead {
                 value.equals("gzip") ? .gzip : value.equals("identity") ? .identity : .unknown
         } else if name.equals("grpc-timeout") {
             timeout = Timeout.parse(value)
+        } else {
+            credentials.add(name: name, value: value)
         }
     }
 

@@ -26,7 +26,11 @@ package final class ServerConnection {
     let counters: Counters
     let health: HealthStatus
     let ackLatency: AckLatency
+    /// Decides who may come in; nil lets everybody.
+    let authenticator: (any Authenticator)?
     package weak var sink: (any ExportSink)?
+    /// Where the other end is, for the log.
+    package var peer: () -> String = { "" }
     /// What a call is told when memory is short; asked for at that moment.
     private let retryHint: () -> Int
     private var drain = Drain.none
@@ -44,7 +48,7 @@ package final class ServerConnection {
     package init(
         http2: HTTP2Settings, settings: GRPCSettings, budget: MemoryBudget, counters: Counters,
         health: HealthStatus = HealthStatus(), ackLatency: AckLatency = AckLatency(),
-        retryHint: @escaping () -> Int
+        authenticator: (any Authenticator)? = nil, retryHint: @escaping () -> Int
     ) {
         session = Session(role: .server, settings: http2)
         self.settings = settings
@@ -52,6 +56,7 @@ package final class ServerConnection {
         self.counters = counters
         self.health = health
         self.ackLatency = ackLatency
+        self.authenticator = authenticator
         self.retryHint = retryHint
         session.makeHandler = { [unowned self] _ in Call(connection: self) }
         session.pingAcknowledged = { [unowned self] in finishAnnouncement() }
@@ -98,6 +103,9 @@ package final class ServerConnection {
     var isMemoryShort: Bool {
         budget.inUseBytes > budget.limitBytes / 100 * settings.memoryShortPercent
     }
+
+    /// How long a call is told to wait.
+    var retryAfterMs: Int { retryHint() }
 
     var overBudget: Outcome {
         .retry(afterMs: retryHint(), message: "no memory is free for this request now")

@@ -8,6 +8,8 @@ internal import CNghttp2
 package struct HeaderBlock: Sendable {
     private var storage: [UInt8] = []
     private var ends: [(nameEnd: Int, valueEnd: Int)] = []
+    /// Index of the first field of `appendSecret`; all behind it are secret as well.
+    private var firstSecret = Int.max
 
     package init() {}
 
@@ -26,6 +28,13 @@ package struct HeaderBlock: Sendable {
         ends.append((nameEnd, storage.count))
     }
 
+    /// Adds a field that must not be kept in the tables of header compression, neither here nor by
+    /// anybody on the way (RFC 7541, section 7.1.3). Only other secrets may follow.
+    package mutating func appendSecret(_ name: String, _ value: String) {
+        firstSecret = min(firstSecret, count)
+        append(name, value)
+    }
+
     /// Shows the block in nghttp2's form for the length of `body`.
     func withFields<R>(_ body: (UnsafePointer<nghttp2_nv>, Int) -> R) -> R {
         var storage = storage
@@ -41,7 +50,10 @@ package struct HeaderBlock: Sendable {
                             value: bytes.baseAddress! + end.nameEnd,
                             namelen: end.nameEnd - start,
                             valuelen: end.valueEnd - end.nameEnd,
-                            flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)))
+                            flags: UInt8(
+                                index < firstSecret
+                                    ? NGHTTP2_NV_FLAG_NONE.rawValue
+                                    : NGHTTP2_NV_FLAG_NO_INDEX.rawValue)))
                     start = end.valueEnd
                 }
                 return unsafe body(UnsafePointer(fields.baseAddress!), ends.count)

@@ -2,14 +2,15 @@
 internal import Base
 internal import Hummingbird
 
-/// What is served under which path. Handlers read an observation and wait for nothing.
+/// What is served under which path, and to whom. Handlers read an observation and wait for nothing.
 enum Routes {
-    typealias Context = BasicRequestContext
+    typealias Context = PeerContext
 
     static func router(observing daemon: any DaemonObserver) -> Router<Context> {
         let router = Router(context: Context.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: JSONErrors())
-        add("metrics", to: router) { _ in
+        let authenticator = daemon.authenticator
+        add("metrics", to: router, for: authenticator) { _ in
             response(
                 .ok, MetricsPage.text(daemon.observe()), contentType: MetricsText.contentType)
         }
@@ -21,7 +22,7 @@ enum Routes {
         }
         add("health", to: router) { _ in response(.ofDaemon(daemon.observe())) }
         add("health/db", to: router) { _ in response(.ofDatabase(daemon.observe().database)) }
-        add("api/status", to: router) { request in
+        add("api/status", to: router, for: authenticator) { request in
             let wantsText = request.headers[.accept]?.contains("text/plain") ?? false
             return wantsText
                 ? response(
@@ -32,12 +33,19 @@ enum Routes {
         return router
     }
 
-    /// Serves GET and HEAD of `path`; other methods hear which there are.
+    /// Serves GET and HEAD of `path`; other methods hear which there are. With `authenticator` to
+    /// those with the scope `read`.
     private static func add(
         _ path: RouterPath, to router: Router<Context>,
+        for authenticator: (any Authenticator)? = nil,
         _ respond: @escaping @Sendable (Request) -> Response
     ) {
-        router.get(path) { request, _ in respond(request) }
+        router.get(path) { request, context in
+            let failure = authenticator.flatMap {
+                RequestAuth.failure(of: request.head, for: .read, $0, peer: { context.peer })
+            }
+            return failure.map(RequestAuth.response) ?? respond(request)
+        }
         for method in otherMethods {
             router.on(path, method: method) { _, _ in
                 var answer = problem(.methodNotAllowed, "only GET and HEAD are served here")

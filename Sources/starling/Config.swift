@@ -29,7 +29,7 @@ extension Config {
         var connect = false
 
         func run() throws {
-            let loaded = try options.sources(isDatabaseRequired: true).load()
+            let loaded = try options.sources(isDatabaseRequired: true, isForDaemon: true).load()
             for note in loaded.configuration.notes { StandardError.write("note: \(note)\n") }
             print("The configuration is valid.")
             guard connect else { return }

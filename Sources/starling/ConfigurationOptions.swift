@@ -38,12 +38,16 @@ struct ConfigurationOptions: ParsableArguments {
     /// Where this run's configuration comes from.
     ///
     /// Thread: call while there is one thread.
-    func sources(isDatabaseRequired: Bool, hasDefaultFile: Bool = true) -> ConfigurationSources {
+    func sources(
+        isDatabaseRequired: Bool, hasDefaultFile: Bool = true, isForDaemon: Bool = false
+    ) -> ConfigurationSources {
         let defaultPath = ConfigurationOptions.defaultPath
         let isDefaultThere = unsafe hasDefaultFile && access(defaultPath, F_OK) == 0
-        return ConfigurationSources(
+        var sources = ConfigurationSources(
             filePath: config ?? (isDefaultThere ? defaultPath : nil),
             environment: ProcessEnvironment.all(), overrides: set,
             isDatabaseRequired: isDatabaseRequired)
+        sources.isForDaemon = isForDaemon
+        return sources
     }
 }

@@ -18,6 +18,7 @@ struct Send: ParsableCommand {
             Examples:
               starling send traces
               starling send logs --count 1000000 --connections 4 --compression gzip
+              starling send traces --token-file shop.token
               starling send metrics --rate 10000 --count 600000 --endpoint collector.example:4317
             """)
 
@@ -58,6 +59,8 @@ struct Send: ParsableCommand {
     @Option(help: "Seconds after which a request that is not acknowledged is given up.")
     var giveUpAfter = 60
 
+    @OptionGroup var tokenOptions: TokenOptions
+
     @Flag(help: "Print the result as one JSON object.")
     var json = false
 
@@ -75,14 +78,16 @@ struct Send: ParsableCommand {
 
     func run() throws {
         let target = try target()
-        let sender = Sender(options: options(to: target))
+        var options = options(to: target)
+        options.token = try tokenOptions.token()
+        let sender = Sender(options: options)
         let report = ProgressLine.showing(
             { "\(sender.acknowledgedItemCount) of \(count) acknowledged" },
             while: { sender.run() })
         if let lastError = report.lastError {
             StandardError.write("starling: the last error was: \(lastError)\n")
         }
-        print(json ? SendSummary.json(report) : SendSummary.text(report, options(to: target)))
+        print(json ? SendSummary.json(report) : SendSummary.text(report, options))
         if report.acknowledgedItemCount != report.sentItemCount || report.sentItemCount == 0 {
             throw ExitCode(1)
         }

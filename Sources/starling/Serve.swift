@@ -16,13 +16,13 @@ struct Serve: ParsableCommand {
             Examples:
               starling serve --config /etc/starling/starling.yaml
               starling serve --set database.url=postgresql://localhost/starling \\
-                  --set listen.grpc=0.0.0.0:4317
+                  --set listen.grpc=0.0.0.0:4317 --set auth.required=true
             """)
 
     @OptionGroup var options: ConfigurationOptions
 
     func run() throws {
-        let sources = options.sources(isDatabaseRequired: true)
+        let sources = options.sources(isDatabaseRequired: true, isForDaemon: true)
         let service = try Service(sources: sources)
         try service.run { _ in }
     }

@@ -28,7 +28,7 @@ struct Starling: ParsableCommand {
         version: "starling \(Version.text)",
         subcommands: [
             Up.self, Serve.self, Migrate.self, Status.self, Config.self, Partitions.self,
-            Retention.self, Attributes.self, DeadLetters.self, Send.self,
+            Retention.self, Tokens.self, Attributes.self, DeadLetters.self, Send.self,
         ])
 
     /// Parses, runs, and turns every error into its text and its exit code.

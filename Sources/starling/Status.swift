@@ -18,6 +18,7 @@ struct Status: ParsableCommand {
             Examples:
               starling status
               starling status --api http://collector.example:8080
+              starling status --token-file /etc/starling/status.token
               starling status --api unix:/run/starling/api.sock --json
             """)
 
@@ -30,10 +31,12 @@ struct Status: ParsableCommand {
     @Flag(help: "Print the answer as one JSON object.")
     var json = false
 
+    @OptionGroup var tokenOptions: TokenOptions
     @OptionGroup var options: ConfigurationOptions
 
     func run() throws {
-        let text = try StatusClient(target()).status(json ? .json : .text)
+        let client = try StatusClient(target(), token: tokenOptions.token())
+        let text = try client.status(json ? .json : .text)
         print(text, terminator: text.hasSuffix("\n") ? "" : "\n")
     }
 

@@ -18,7 +18,8 @@ struct Up: ParsableCommand {
 
             Examples:
               starling up
-              starling up --state-dir /var/tmp/starling --set listen.grpc=0.0.0.0:4317
+              starling up --state-dir /var/tmp/starling --set listen.grpc=0.0.0.0:4317 \\
+                  --set auth.required=true
             """)
 
     @Option(
@@ -43,7 +44,8 @@ struct Up: ParsableCommand {
     @OptionGroup var options: ConfigurationOptions
 
     func run() throws {
-        var sources = options.sources(isDatabaseRequired: true, hasDefaultFile: false)
+        var sources = options.sources(
+            isDatabaseRequired: true, hasDefaultFile: false, isForDaemon: true)
         let postgres = try EmbeddedPostgres(
             options: .init(stateFolder: stateDir, programFolder: pgBin),
             environment: sources.environment)

@@ -11,6 +11,7 @@ private final class PreparedSink: ExportSink {
     var received: [(signal: Signal, streamID: Int32, payload: [UInt8], isCompressed: Bool)] = []
 
     var abandoned: [Int32] = []
+    var identities: [Identity?] = []
 
     init(_ outcomes: [Outcome?]) { self.outcomes = outcomes }
 
@@ -20,9 +21,19 @@ private final class PreparedSink: ExportSink {
         _ message: consuming ExportMessage, from connection: ServerConnection
     ) -> Outcome? {
         let payload = unsafe Array(message.payload.slice.buffer)
+        identities.append(message.identity)
         received.append((message.signal, message.streamID, payload, message.isCompressed))
         return outcomes.removeFirst()
     }
+}
+
+/// Says the same to everybody.
+private final class FixedAuthenticator: Authenticator {
+    private let verdict: AuthVerdict
+    init(_ verdict: AuthVerdict) { self.verdict = verdict }
+    func judge(
+        _ credentials: Credentials, for access: Access, peer: () -> String
+    ) -> AuthVerdict { access == .ingest ? verdict : .refused(.missing) }
 }
 
 /// A client and a server joined in memory.
@@ -34,12 +45,14 @@ private final class Pair {
     var answers: [ClientAnswer] = []
 
     init(
-        _ outcomes: [Outcome?], settings: GRPCSettings = GRPCSettings(), budgetBytes: Int = 1 << 24
+        _ outcomes: [Outcome?], settings: GRPCSettings = GRPCSettings(),
+        budgetBytes: Int = 1 << 24, authenticator: (any Authenticator)? = nil
     ) {
         sink = PreparedSink(outcomes)
         server = ServerConnection(
             http2: HTTP2Settings(), settings: settings,
-            budget: MemoryBudget(limitBytes: budgetBytes), counters: counters, retryHint: { 1_234 })
+            budget: MemoryBudget(limitBytes: budgetBytes), counters: counters,
+            authenticator: authenticator, retryHint: { 1_234 })
         server.sink = sink
     }
 
@@ -87,12 +100,36 @@ private final class Pair {
             (.refused(Refusal(.tooLarge, "too large")), 8),
             (.refused(Refusal(.corruptEncoding, "not gzip")), 13),
             (.retry(afterMs: 1_500, message: "later"), 14), (.expired, 4),
+            (.throttled(afterMs: 1_500, message: "too much"), 8),
         ] as [(Outcome, Int)])
     func outcomesBecomeStatuses(outcome: Outcome, code: Int) {
         let pair = Pair([outcome])
         pair.export([])
         #expect(pair.answers.map(\.statusCode) == [code])
         #expect(pair.answers.map(\.body) == [[]])
+    }
+
+    @Test(
+        arguments: [
+            (.missing, 16), (.malformed, 16), (.unknown, 16), (.expired, 16), (.revoked, 16),
+            (.scope, 7), (.notReady, 14),
+        ] as [(AuthFailure, Int)])
+    func whoMayNotComeInHearsWhy(failure: AuthFailure, code: Int) {
+        let pair = Pair([], authenticator: FixedAuthenticator(.refused(failure)))
+        pair.export([UInt8](repeating: 1, count: 100_000))
+        #expect(pair.answers.map(\.statusCode) == [code])
+        #expect(pair.answers.map(\.body) == [[]])
+        #expect(pair.sink.received.isEmpty)
+        let counter: Counter = failure == .notReady ? .requestsRetry : .requestsRefused
+        #expect(pair.counters[counter] == 1)
+    }
+
+    @Test func whoComesInIsKnownToTheSink() {
+        let identity = Identity(tokenID: 7, scopes: .ingest, tenant: "acme")
+        let pair = Pair([.accepted], authenticator: FixedAuthenticator(.admitted(identity)))
+        pair.export([1])
+        #expect(pair.answers.map(\.statusCode) == [0])
+        #expect(pair.sink.identities.map { $0 === identity } == [true])
     }
 
     @Test func partialSuccessCarriesTheCount() {

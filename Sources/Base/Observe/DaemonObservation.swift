@@ -26,6 +26,7 @@ package struct DaemonObservation: Sendable {
     package var breaker = Breaker()
     /// Nil where `spool.directory` is empty.
     package var spool: Spool?
+    package var auth = Auth()
     /// Dimension ids that writers have cached.
     package var dimensionEntryCount = 0
     package var database = DatabaseObservation()
@@ -120,6 +121,20 @@ package struct DaemonObservation: Sendable {
         package init() {}
     }
 
+    /// Who may come in.
+    package struct Auth: Sendable, Equatable {
+        /// `auth.required`.
+        package var isRequired = false
+        /// Tokens that count.
+        package var tokenCount = 0
+        /// What the database calls the list that is in force (`otel_token_changes`); nil before the
+        /// first.
+        package var listStamp: Int64?
+        /// Since the database said last that the list is current; nil where it never did.
+        package var listAgeNs: UInt64?
+        package init() {}
+    }
+
     /// Requests that are acknowledged and wait on disk for the database.
     package struct Spool: Sendable, Equatable {
         package var sizeBytes = 0
@@ -160,4 +175,7 @@ package struct ProcessObservation: Sendable {
 /// Thread: any. Waits for nobody but for a lock that is only ever held to copy a value.
 package protocol DaemonObserver: Sendable {
     func observe() -> DaemonObservation
+
+    /// Decides who may see it.
+    var authenticator: any Authenticator { get }
 }

@@ -10,6 +10,7 @@ package import Socket
 package struct Configuration: Sendable, Equatable {
     package internal(set) var database = Database()
     package internal(set) var listen = Listen()
+    package internal(set) var auth = Auth()
     package internal(set) var limits = RequestLimits()
     package internal(set) var http2 = HTTP2()
     package internal(set) var memory = Memory()
@@ -45,6 +46,16 @@ package struct Configuration: Sendable, Equatable {
         package internal(set) var http: Endpoint?
         /// `listen.api`. Metrics, health and status over HTTP.
         package internal(set) var api: Endpoint?
+    }
+
+    /// Who may come in.
+    package struct Auth: Sendable, Equatable {
+        /// `auth.required`. Requests without a token are turned away.
+        package internal(set) var isRequired = false
+        /// `auth.allow_anonymous`. Other machines may come in without one.
+        package internal(set) var isAnonymousAllowed = false
+        /// `auth.token_refresh`. Between looks at the list of tokens.
+        package internal(set) var tokenRefreshMs = 0
     }
 
     package struct RequestLimits: Sendable, Equatable {

@@ -15,6 +15,9 @@ package struct ConfigurationSources: Sendable {
     package var commandName: String
     /// Whether `database.url` must be there.
     package var isDatabaseRequired: Bool
+    /// Whether a daemon is to be started with it: then listeners are looked at, which may ask the
+    /// resolver for names of hosts.
+    package var isForDaemon = false
 
     package init(
         filePath: String? = nil, environment: [String: String] = [:], overrides: [String] = [],
@@ -46,6 +49,9 @@ extension ConfigurationSources {
         }
     }
 
+    /// Holds the token of the command itself, as a client of a daemon: no key.
+    package static let tokenVariable = "STARLING_TOKEN"
+
     /// As `load()`, with another way to read files.
     func load(
         readFile: @escaping (String) throws(TextFile.Fault) -> String
@@ -57,6 +63,7 @@ extension ConfigurationSources {
         for override in overrides { loader.addOverride(override) }
         loader.addFixed(fixed, commandName: commandName)
         loader.checkRelations(isDatabaseRequired: isDatabaseRequired)
+        if isForDaemon { loader.checkExposure() }
         loader.addAttributeOverrides()
         guard loader.problems.isEmpty else { throw ConfigurationError(problems: loader.problems) }
         return LoadedConfiguration(configuration: loader.configuration, origins: loader.origins)
@@ -97,6 +104,7 @@ struct ConfigurationLoader {
     mutating func addEnvironment(_ environment: [String: String]) {
         let prefix = ConfigurationKey.environmentPrefix
         var names = environment.keys.filter { $0.hasPrefix(prefix) }.sorted()
+        names.removeAll { $0 == ConfigurationSources.tokenVariable }
         #if DEBUG
         names.removeAll { $0 == TestBreak.variable }
         #endif

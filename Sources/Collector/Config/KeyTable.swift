@@ -7,7 +7,7 @@ private let dayNs: Int64 = 24 * hourNs
 extension ConfigurationKey {
     /// Every key there is, in the order in which files and listings show them.
     package static let all =
-        database + listen + limits + flow + partitions + retention + deadLetters + attributes
+        database + listen + auth + limits + flow + partitions + retention + deadLetters + attributes
         + process
 
     private static let database = [
@@ -43,6 +43,19 @@ extension ConfigurationKey {
         ConfigurationKey(
             "listen.api", \.listen.api, .endpoint, default: "127.0.0.1:8080",
             help: "Where metrics, health and status are served over HTTP"),
+    ]
+
+    private static let auth = [
+        ConfigurationKey(
+            "auth.required", \.auth.isRequired, .truth, default: "false",
+            help: "Whether every request needs a token"),
+        ConfigurationKey(
+            "auth.allow_anonymous", \.auth.isAnonymousAllowed, .truth, default: "false",
+            help: "Lets the daemon listen for other machines without auth.required"),
+        ConfigurationKey(
+            "auth.token_refresh", \.auth.tokenRefreshMs, .milliseconds(100...minuteMs),
+            default: "1s", help: "How often the daemon looks whether the list of tokens has changed"
+        ),
     ]
 
     private static let limits = [

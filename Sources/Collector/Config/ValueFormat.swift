@@ -148,6 +148,22 @@ extension ValueFormat where Value == String {
     }
 }
 
+extension ValueFormat where Value == Bool {
+    static var truth: ValueFormat {
+        ValueFormat(typeText: "truth value", unitText: "", rangeText: "true or false") {
+            (text) throws(ValueFault) in
+            switch text {
+            case "true": return true
+            case "false": return false
+            default:
+                throw ValueFault("this is neither true nor false", remedy: "write true or false")
+            }
+        } text: {
+            "\($0)"
+        }
+    }
+}
+
 extension ValueFormat where Value: RawRepresentable<String> & CaseIterable {
     /// One of the names of `Value`.
     static func choice() -> ValueFormat {

@@ -45,7 +45,8 @@ extension DatabaseMaintenance {
         return unsafe request.withUnsafeBytes { bytes in
             let export = try? unsafe Decoder.decode(
                 signal: signal, body: ByteSlice(bytes),
-                limits: DecodeLimits(unpackedSizeBytesMax: budget.limitBytes), budget: budget)
+                limits: DecodeLimits(unpackedSizeBytesMax: budget.limitBytes).ofStored,
+                budget: budget)
             guard let export else { return nil }
             return export.json
         }

@@ -104,7 +104,10 @@ private struct ReplaySession: ~Copyable {
             losses: LossNotes(
                 tenantAttribute: configuration.retention.tenantAttribute, counters: counters),
             settings: WriterSettings(configuration))
-        limits = DecodeLimits(unpackedSizeBytesMax: configuration.limits.unpackedSizeBytesMax)
+        limits =
+            DecodeLimits(
+                unpackedSizeBytesMax: configuration.limits.unpackedSizeBytesMax
+            ).ofStored
         transaction = Transaction(name: "replay", shared: shared, progress: WriterProgress())
     }
 

@@ -24,6 +24,7 @@ final class IngestConnection: ConnectionHandler, ExportSink {
         self.server = server
         self.loop = loop
         server.sink = self
+        server.peer = { [unowned self] in self.connection?.peerText ?? "" }
     }
 
     // MARK: ConnectionHandler

@@ -15,6 +15,7 @@ struct IngestShared: Sendable {
     let counters: Counters
     let retryHint: RetryHint
     let health: HealthStatus
+    let tokens: TokenCache
     let http2: HTTP2Settings
     let grpc: GRPCSettings
     let connectionCountMax: Int
@@ -117,7 +118,7 @@ final class IngestLoop: EventLoopClient {
         let server = ServerConnection(
             http2: shared.http2, settings: shared.grpc, budget: shared.budget,
             counters: shared.counters, health: shared.health, ackLatency: ackLatency,
-            retryHint: { retryHint.delayMs })
+            authenticator: shared.tokens, retryHint: { retryHint.delayMs })
         let connection = IngestConnection(id: nextConnectionID, server: server, loop: self)
         connections[connection.id] = connection
         return connection

@@ -20,11 +20,12 @@ final class Intake: Sendable {
     let losses: LossNotes
     private let messageSizeBytesMax: Int
     private let decodeLimits: DecodeLimits
+    private let tenantAttribute: String
 
     init(
         budget: MemoryBudget, counters: Counters, ring: BoundedRing, retryHint: RetryHint,
         bufferLedger: AckLedger?, committed: CommittedExports, losses: LossNotes,
-        messageSizeBytesMax: Int, decodeLimits: DecodeLimits
+        messageSizeBytesMax: Int, decodeLimits: DecodeLimits, tenantAttribute: String
     ) {
         self.budget = budget
         self.counters = counters
@@ -35,6 +36,7 @@ final class Intake: Sendable {
         self.losses = losses
         self.messageSizeBytesMax = messageSizeBytesMax
         self.decodeLimits = decodeLimits
+        self.tenantAttribute = tenantAttribute
     }
 
     /// Why no export came out.
@@ -46,8 +48,12 @@ final class Intake: Sendable {
 
     /// A message decoded, and what it is known by.
     struct Decoded: ~Copyable {
-        let export: Export
+        var export: Export
         let fingerprint: Fingerprint
+        /// Who sent it; nil where nobody is asked.
+        let identity: Identity?
+        /// Bytes of the message, inflated.
+        let bodySizeBytes: Int
     }
 
     /// Decodes `message` if that is little work, as seen from its size, else throws
@@ -75,11 +81,13 @@ final class Intake: Sendable {
         cancellation: Cancellation
     ) {
         let fingerprint = decoded.fingerprint
+        let charge = Charge(decoded)
+        if let outcome = take(charge, for: decoded) { return ticket.settle(outcome) }
         guard let bufferLedger else {
             let pending = PendingExport(
                 export: decoded.export, fingerprint: fingerprint, ticket: ticket,
                 cancellation: cancellation, deadlineNs: deadlineNs, arrivalUnixNs: Clock.unixNs)
-            return queue(pending)
+            return queue(pending, charge)
         }
         let pending = PendingExport(
             export: decoded.export, fingerprint: fingerprint,
@@ -90,6 +98,7 @@ final class Intake: Sendable {
             ticket.settle(.accepted)
         } else if let refused = ring.tryPush(pending) {
             losses.refused(refused)
+            charge?.undo()
             // Nothing was promised, so nothing is lost.
             refused.settle(.accepted)
             ticket.settle(ringIsFull)
@@ -99,10 +108,11 @@ final class Intake: Sendable {
     }
 
     /// Pushes `pending`, whose client waits for its commit.
-    private func queue(_ pending: consuming PendingExport) {
+    private func queue(_ pending: consuming PendingExport, _ charge: Charge?) {
         if isCommitted(pending) { return pending.settle(.accepted) }
         guard let refused = ring.tryPush(pending) else { return }
         losses.refused(refused)
+        charge?.undo()
         #if DEBUG
         if TestBreak.isOn(.ackWhenFull) { return refused.settle(.accepted) }
         #endif
@@ -111,11 +121,15 @@ final class Intake: Sendable {
 
     /// Whether this daemon saw the export committed lately; counted.
     private func isCommitted(_ pending: borrowing PendingExport) -> Bool {
-        guard committed.contains(pending.fingerprint, nowNs: Clock.monotonicNs) else {
+        guard isCommitted(pending.fingerprint) else {
             return false
         }
         losses.deduplicated(pending)
         return true
+    }
+
+    func isCommitted(_ fingerprint: Fingerprint) -> Bool {
+        committed.contains(fingerprint, nowNs: Clock.monotonicNs)
     }
 
     private var ringIsFull: Outcome {
@@ -127,10 +141,10 @@ final class Intake: Sendable {
         digest: inout ExportDigest
     ) throws(Failure) -> Decoded {
         guard message.isCompressed else {
-            return try decode(message.payload.slice, signal: message.signal, digest: &digest)
+            return try decode(message.payload.slice, of: message, digest: &digest)
         }
         let inflated = try inflate(message, limitBytes: inflatedSizeBytesMax)
-        return try decode(inflated.slice, signal: message.signal, digest: &digest)
+        return try decode(inflated.slice, of: message, digest: &digest)
     }
 
     private func inflate(
@@ -157,14 +171,24 @@ final class Intake: Sendable {
     }
 
     private func decode(
-        _ body: ByteSlice, signal: Signal, digest: inout ExportDigest
+        _ body: ByteSlice, of message: borrowing ExportMessage, digest: inout ExportDigest
     ) throws(Failure) -> Decoded {
+        let signal = message.signal
+        let tenant = message.identity?.tenantBytes ?? []
         do throws(DecodeError) {
-            let export = try Decoder.decode(
+            var export = try Decoder.decode(
                 signal: signal, body: body, limits: decodeLimits, budget: budget)
+            if !tenant.isEmpty {
+                try export.stamp(
+                    ResourceStamp(key: tenantAttribute, value: tenant), limits: decodeLimits)
+            }
             counters.add(signal.receivedCounter, export.itemCount)
+            let fingerprint = unsafe tenant.withUnsafeBytes {
+                unsafe digest.fingerprint(signal: signal, tenant: ByteSlice($0), body: body)
+            }
             return Decoded(
-                export: export, fingerprint: digest.fingerprint(signal: signal, body: body))
+                export: export, fingerprint: fingerprint, identity: message.identity,
+                bodySizeBytes: body.count)
         } catch {
             switch error {
             case .refused(let refusal): throw .outcome(.refused(refusal))

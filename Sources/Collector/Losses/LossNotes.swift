@@ -37,6 +37,12 @@ final class LossNotes: Sendable {
         note(pending.export, arrivalUnixNs: pending.arrivalUnixNs) { $0.refused = $0.received }
     }
 
+    /// An export that was never queued.
+    func refused(_ export: borrowing Export, arrivalUnixNs: UInt64) {
+        counters.add(export.signal.refusedCounter, export.itemCount)
+        note(export, arrivalUnixNs: arrivalUnixNs) { $0.refused = $0.received }
+    }
+
     func deduplicated(_ pending: borrowing PendingExport) {
         counters.add(.exportsDeduplicated)
         counters.add(pending.export.signal.deduplicatedCounter, pending.export.itemCount)

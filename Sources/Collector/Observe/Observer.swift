@@ -15,6 +15,7 @@ struct ObservedParts: Sendable {
     let connectionCountMax: Int
     let commits: CommitMarks
     let outage: OutageStore
+    let tokens: TokenCache
     let ackLatencies: [AckLatency]
     let writers: [WriterProgress]
     let life: PipelineLife
@@ -166,6 +167,8 @@ final class Observer: DaemonObserver {
 
     // MARK: DaemonObserver
 
+    var authenticator: any Authenticator { parts.tokens }
+
     func observe() -> DaemonObservation {
         let nowNs = Clock.monotonicNs
         var daemon = DaemonObservation()
@@ -183,6 +186,7 @@ final class Observer: DaemonObserver {
         daemon.commits = parts.commits.observe(nowNs: nowNs)
         daemon.breaker = parts.outage.observeBreaker()
         daemon.spool = parts.outage.observeSpool()
+        daemon.auth = parts.tokens.observe()
         daemon.process = ProcessFigures.observe()
         observeLoad(&daemon, nowNs: nowNs)
         let seen = self.seen.withLock { $0 }

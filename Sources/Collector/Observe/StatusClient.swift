@@ -21,11 +21,16 @@ package struct StatusClient {
     }
 
     private let endpoint: Endpoint
+    private let token: String?
 
     private static let patienceMs = 5_000
     private static let answerSizeBytesMax = 1 << 20
 
-    package init(_ endpoint: Endpoint) { self.endpoint = endpoint }
+    /// `token` is of scope `read`, where the daemon asks for one.
+    package init(_ endpoint: Endpoint, token: String? = nil) {
+        self.endpoint = endpoint
+        self.token = token
+    }
 
     /// What the daemon says. Errors: `daemonUnreachable`, `failed`.
     package func status(_ form: Form) throws(DaemonError) -> String {
@@ -33,7 +38,8 @@ package struct StatusClient {
         do throws(SystemError) {
             answer = try ask(
                 "GET /api/status HTTP/1.1\r\nHost: starling\r\nAccept: \(form.contentType)\r\n"
-                    + "Connection: close\r\n\r\n")
+                    + "Connection: close\r\n"
+                    + (token.map { "Authorization: Bearer \($0)\r\n" } ?? "") + "\r\n")
         } catch {
             throw DaemonError(
                 .daemonUnreachable,
@@ -43,6 +49,12 @@ package struct StatusClient {
         guard let (status, body) = StatusClient.parse(answer) else {
             throw DaemonError(
                 .failed, "what answers on \(endpoint) is no HTTP server; check listen.api or --api")
+        }
+        guard status != 401, status != 403 else {
+            throw DaemonError(
+                .failed,
+                "\(endpoint) does not let us in (status \(status)); give a token of scope read "
+                    + "with --token-file or STARLING_TOKEN")
         }
         guard status == 200 else {
             throw DaemonError(

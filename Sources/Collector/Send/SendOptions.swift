@@ -21,6 +21,8 @@ package struct SendOptions: Sendable {
     package var timeoutMs = 10_000
     /// Time after which an unacknowledged request is given up.
     package var giveUpAfterMs = 60_000
+    /// Goes with each request; nil for none.
+    package var token: String?
 
     package init(signal: Signal, endpoint: Endpoint) {
         self.signal = signal

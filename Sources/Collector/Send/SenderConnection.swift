@@ -57,7 +57,8 @@ final class SenderConnection {
         var settings = HTTP2Settings()
         settings.streamWindowBytes = 1 << 20
         let client = ClientConnection(
-            http2: settings, authority: sender.options.endpoint.description)
+            http2: settings, authority: sender.options.endpoint.description,
+            token: sender.options.token)
         self.client = client
         while hasWork {
             startRequests(on: client)

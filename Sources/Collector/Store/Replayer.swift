@@ -167,7 +167,7 @@ final class Replayer: @unchecked Sendable {
         defer { body.shrink(capacityBytes: 1 << 20) }
         do throws(DecodeError) {
             let export = try Decoder.decode(
-                signal: record.signal, body: body.slice, limits: shared.decodeLimits,
+                signal: record.signal, body: body.slice, limits: shared.decodeLimits.ofStored,
                 budget: shared.budget)
             push(consume export, record)
             return true
@@ -219,7 +219,7 @@ final class Replayer: @unchecked Sendable {
                 warn("\(itemCount) items out of the spool are not stored", message)
             case .refused(let refusal):
                 warn("an export out of the spool is not stored", refusal.message)
-            case .retry, .expired:
+            case .retry, .throttled, .expired:
                 needsRewind = true
                 notBeforeNs = Clock.monotonicNs + Replayer.retryNs
                 continue

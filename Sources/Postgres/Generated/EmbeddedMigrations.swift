@@ -14,5 +14,6 @@ extension Migration {
         Migration(version: 7, name: "dead_letters", sql: sql0007),
         Migration(version: 8, name: "loss_ledger", sql: sql0008),
         Migration(version: 9, name: "spool_progress", sql: sql0009),
+        Migration(version: 10, name: "tokens", sql: sql0010),
     ]
 }

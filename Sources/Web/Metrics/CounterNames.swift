@@ -9,6 +9,7 @@ enum CounterFamily: String, CaseIterable {
     case connectionsAborted = "connections_aborted"
     case requestsReceived = "requests_received"
     case requestsAnswered = "requests_answered"
+    case authFailures = "auth_failures"
     case answersWithoutStream = "answers_without_stream"
     case healthCalls = "health_calls"
     case itemsReceived = "items_received"
@@ -39,6 +40,8 @@ enum CounterFamily: String, CaseIterable {
         case .connectionsAborted: "Connections ended because the peer broke HTTP/2 or its limits."
         case .requestsReceived: "Calls whose head has arrived."
         case .requestsAnswered: "Calls by their answer; retry asks the client to come back."
+        case .authFailures:
+            "Requests turned away on their head, by what was wrong with their token."
         case .answersWithoutStream: "Outcomes that nobody waited for any more."
         case .healthCalls: "Calls of grpc.health.v1.Health."
         case .itemsReceived: "Spans, log records and data points of well-formed requests."
@@ -90,6 +93,14 @@ extension Counter {
         case .requestsRetry: .answered("retry")
         case .requestsRefused: .answered("refused")
         case .requestsExpired: .answered("expired")
+        case .requestsThrottled: .answered("throttled")
+        case .authMissing: .turnedAway(.missing)
+        case .authMalformed: .turnedAway(.malformed)
+        case .authUnknown: .turnedAway(.unknown)
+        case .authExpired: .turnedAway(.expired)
+        case .authRevoked: .turnedAway(.revoked)
+        case .authScope: .turnedAway(.scope)
+        case .authNotReady: .turnedAway(.notReady)
         case .answersWithoutStream: CounterPlace(.answersWithoutStream)
         case .healthCalls: CounterPlace(.healthCalls)
         case .spansReceived: .received(.traces)
@@ -130,6 +141,10 @@ extension Counter {
 extension CounterPlace {
     fileprivate static func answered(_ outcome: String) -> CounterPlace {
         CounterPlace(.requestsAnswered, ("outcome", outcome))
+    }
+
+    fileprivate static func turnedAway(_ failure: AuthFailure) -> CounterPlace {
+        CounterPlace(.authFailures, ("reason", failure.rawValue))
     }
 
     fileprivate static func received(_ signal: Signal) -> CounterPlace {

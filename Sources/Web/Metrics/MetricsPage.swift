@@ -15,6 +15,7 @@ struct MetricsPage {
         page.addWork()
         page.addDatabase()
         page.addOutage()
+        page.addAuth()
         page.addProcess()
         return page.page.text
     }
@@ -197,6 +198,23 @@ struct MetricsPage {
         page.gauge(
             "starling_spool_ready", "1 while the spool takes requests, 0 else.",
             spool.isReady ? 1 : 0)
+    }
+
+    private mutating func addAuth() {
+        page.gauge(
+            "starling_auth_required", "1 where every request needs a token (auth.required).",
+            daemon.auth.isRequired ? 1 : 0)
+        page.gauge(
+            "starling_tokens", "Tokens and certificates that count.", daemon.auth.tokenCount)
+        page.gauge(
+            "starling_tokens_stamp",
+            "The stamp in otel_token_changes of the list that is in force; -1 before the first.",
+            Int(daemon.auth.listStamp ?? -1))
+        page.gauge(
+            "starling_tokens_age_seconds",
+            "Since the database said last that the list of tokens is current; -1 before the first "
+                + "time.",
+            daemon.auth.listAgeNs.map(MetricsText.seconds) ?? -1)
     }
 
     private mutating func addProcess() {

@@ -51,9 +51,9 @@ class API:
         finally:
             connection.close()
 
-    def metrics(self):
+    def metrics(self, **headers):
         """Every sample of /metrics by its name and sorted labels, as `name` or `name{a="b"}`."""
-        answer = self.request("/metrics")
+        answer = self.request("/metrics", **headers)
         assert answer.status == 200, answer
         samples = {}
         for family in text_string_to_metric_families(answer.body):

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Synchronization
+
+/// A token bucket that all threads share: so many units per second, and one second's worth at once.
+///
+/// Something larger than the bucket is let through as long as the bucket is not empty, and leaves a
+/// debt that must be paid before the next: a request that is larger than a second's worth would
+/// else never be. So over time the rate holds, and what exceeds it is a second's worth and one
+/// request.
+/// Thread: any. Cost: one atomic exchange.
+package final class RateLimit: Sendable {
+    /// Units per second, 1...`perSecondMax`.
+    package let perSecond: Int
+    /// The monotonic time at which the bucket is empty if nothing more is taken: what lies between
+    /// now and then is debt, and what lies before now is credit.
+    private let emptyAtNs = Atomic<UInt64>(0)
+
+    package static let perSecondMax = 1_000_000_000_000
+    private static let burstNs: UInt64 = 1_000_000_000
+    /// Beyond it the product with 10^9 would not fit; no request is as large.
+    private static let amountMax = 1 << 34
+
+    package init(perSecond: Int) {
+        precondition((1...RateLimit.perSecondMax).contains(perSecond))
+        self.perSecond = perSecond
+    }
+
+    /// Takes `amount` units; nil when that is granted, else nothing is taken and the time after
+    /// which the bucket is not empty any more is returned. `nowNs` is monotonic.
+    package func take(_ amount: Int, nowNs: UInt64) -> UInt64? {
+        let costNs = costNs(of: amount)
+        var seenNs = emptyAtNs.load(ordering: .relaxed)
+        while true {
+            guard seenNs < nowNs else { return seenNs - nowNs + 1 }
+            let fullNs = nowNs - min(nowNs, RateLimit.burstNs)
+            let (exchanged, original) = emptyAtNs.weakCompareExchange(
+                expected: seenNs, desired: max(seenNs, fullNs) + costNs, ordering: .relaxed)
+            if exchanged { return nil }
+            seenNs = original
+        }
+    }
+
+    /// Undoes a `take` whose use came to nothing.
+    package func giveBack(_ amount: Int) {
+        emptyAtNs.wrappingSubtract(costNs(of: amount), ordering: .relaxed)
+    }
+
+    private func costNs(of amount: Int) -> UInt64 {
+        precondition(amount >= 0)
+        return UInt64(min(amount, RateLimit.amountMax)) * 1_000_000_000 / UInt64(perSecond)
+    }
+}
+
+/// What the holder of one token may send: items and bytes per second, each without limit where nil.
+///
+/// Thread: any.
+package final class TokenQuota: Sendable {
+    package let items: RateLimit?
+    package let bytes: RateLimit?
+
+    package init(itemsPerSecond: Int?, bytesPerSecond: Int?) {
+        items = itemsPerSecond.map { RateLimit(perSecond: $0) }
+        bytes = bytesPerSecond.map { RateLimit(perSecond: $0) }
+    }
+
+    package var isUnlimited: Bool { items == nil && bytes == nil }
+
+    /// Takes both or neither; nil when granted, else after how long to come back.
+    package func take(itemCount: Int, sizeBytes: Int, nowNs: UInt64) -> UInt64? {
+        if let waitNs = items?.take(itemCount, nowNs: nowNs) { return waitNs }
+        guard let waitNs = bytes?.take(sizeBytes, nowNs: nowNs) else { return nil }
+        items?.giveBack(itemCount)
+        return waitNs
+    }
+
+    /// Undoes a `take` whose use came to nothing.
+    package func giveBack(itemCount: Int, sizeBytes: Int) {
+        items?.giveBack(itemCount)
+        bytes?.giveBack(sizeBytes)
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+internal import Rows
+internal import Synchronization
+
+/// What the daemon knows of tokens, and its judgement on who may come in.
+///
+/// Look-ups are by the SHA-256 of what was sent. So there is no comparison of secrets whose time
+/// could tell how much of a guess is right: whoever measures learns something about a hash of which
+/// nothing can be said in advance. Thread: any. Cost of a judgement: a hash, a lock to copy one
+/// reference, and a look into a dictionary.
+final class TokenCache: Authenticator {
+    /// Whether a request without a token is turned away (`auth.required`).
+    let isRequired: Bool
+    private let counters: Counters
+    private let notes: AuthNotes
+    private let known = Mutex(Known())
+    private let clock: @Sendable () -> (unixNs: UInt64, monotonicNs: UInt64)
+
+    private struct Known {
+        var table: TokenTable?
+        /// When the database last said that the table is current. Monotonic.
+        var confirmedNs: UInt64 = 0
+    }
+
+    /// For so long the last list goes on to count while the database is away. Nothing can be
+    /// revoked or stored without it meanwhile; expiry goes by the daemon's own clock.
+    static let staleNsMax: UInt64 = 24 * 3_600_000_000_000
+
+    init(
+        isRequired: Bool, counters: Counters, notes: AuthNotes,
+        clock: @escaping @Sendable () -> (unixNs: UInt64, monotonicNs: UInt64) = {
+            (Clock.unixNs, Clock.monotonicNs)
+        }
+    ) {
+        self.isRequired = isRequired
+        self.counters = counters
+        self.notes = notes
+        self.clock = clock
+    }
+
+    // MARK: Authenticator
+
+    func judge(
+        _ credentials: Credentials, for access: Access, peer: () -> String
+    ) -> AuthVerdict {
+        let verdict = verdict(credentials, for: access)
+        if case .refused(let failure) = verdict {
+            counters.add(failure.counter)
+            notes.note(failure, peer: peer)
+        }
+        return verdict
+    }
+
+    private func verdict(_ credentials: Credentials, for access: Access) -> AuthVerdict {
+        guard let token = credentials.token, !credentials.isUnusable else {
+            guard isRequired else { return .admitted(nil) }
+            return .refused(credentials.isUnusable ? .malformed : .missing)
+        }
+        // What is meant for a proxy on the way is none of our business, unless we ask for a token.
+        guard isRequired || TokenText.hasPrefix(token) else { return .admitted(nil) }
+        let now = clock()
+        guard let table = table(nowNs: now.monotonicNs) else { return .refused(.notReady) }
+        guard let entry = table.find(ContentHash(ofToken: token)) else {
+            return .refused(TokenText.isWellFormed(token) ? .unknown : .malformed)
+        }
+        if let failure = entry.failure(nowUnixNs: now.unixNs) { return .refused(failure) }
+        let identity = entry.identity
+        guard identity.scopes.allows(access.scopes) else { return .refused(.scope) }
+        identity.lastUsedUnixNs = now.unixNs
+        return .admitted(identity)
+    }
+
+    private func table(nowNs: UInt64) -> TokenTable? {
+        known.withLock { known in
+            let ageNs = nowNs - min(nowNs, known.confirmedNs)
+            return ageNs < TokenCache.staleNsMax ? known.table : nil
+        }
+    }
+
+    // MARK: The keeper's
+
+    /// The last list that was read, however old.
+    var lastTable: TokenTable? { known.withLock { $0.table } }
+
+    /// Takes a new list over. `nowNs` is monotonic, from before it was read.
+    func adopt(_ table: TokenTable, nowNs: UInt64) {
+        known.withLock { $0 = Known(table: table, confirmedNs: nowNs) }
+    }
+
+    /// The database says that the list has not changed.
+    func confirm(nowNs: UInt64) { known.withLock { $0.confirmedNs = nowNs } }
+
+    // MARK: For observers
+
+    func observe() -> DaemonObservation.Auth {
+        let (table, confirmedNs) = known.withLock { ($0.table, $0.confirmedNs) }
+        let nowNs = clock().monotonicNs
+        var auth = DaemonObservation.Auth()
+        auth.isRequired = isRequired
+        auth.tokenCount = table?.liveCount ?? 0
+        auth.listStamp = table?.stamp
+        auth.listAgeNs = table == nil ? nil : nowNs - min(nowNs, confirmedNs)
+        return auth
+    }
+}

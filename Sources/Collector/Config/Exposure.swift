@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Socket
+
+/// Whether other machines could come in without showing who they are.
+extension ConfigurationLoader {
+    /// `isLoopback` may ask the resolver, and so block.
+    mutating func checkExposure(isLoopback: (Endpoint) -> Bool = { $0.isLoopback() }) {
+        let auth = configuration.auth
+        guard !auth.isRequired, !auth.isAnonymousAllowed else { return }
+        let listen = configuration.listen
+        let named = [
+            ("listen.grpc", listen.grpc), ("listen.http", listen.http), ("listen.api", listen.api),
+        ]
+        for (name, endpoint) in named {
+            guard let endpoint, !isLoopback(endpoint) else { continue }
+            report(
+                [name, "auth.required", "auth.allow_anonymous"],
+                ValueFault(
+                    "other machines can connect to \(endpoint), and nobody is asked for a token",
+                    remedy: "set auth.required to true and make tokens with `starling token "
+                        + "create`, or auth.allow_anonymous to true if whoever can connect may "
+                        + "come in"))
+        }
+    }
+}

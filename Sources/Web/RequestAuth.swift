@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+internal import Hummingbird
+
+/// Who a request over HTTP is from, judged on its head.
+enum RequestAuth {
+    /// Why it is turned away; nil when it may come in.
+    static func failure(
+        of head: HTTPRequest, for access: Access, _ authenticator: any Authenticator,
+        peer: () -> String
+    ) -> AuthFailure? {
+        switch authenticator.judge(credentials(of: head), for: access, peer: peer) {
+        case .admitted: nil
+        case .refused(let failure): failure
+        }
+    }
+
+    /// The header fields that show it.
+    static func credentials(of head: HTTPRequest) -> Credentials {
+        var credentials = Credentials()
+        for field in head.headerFields {
+            let name = field.name.canonicalName
+            guard name == "authorization" || name == "x-api-key" else { continue }
+            let (nameBytes, valueBytes) = (Array(name.utf8), Array(field.value.utf8))
+            unsafe nameBytes.withUnsafeBytes { name in
+                unsafe valueBytes.withUnsafeBytes { value in
+                    unsafe credentials.add(name: ByteSlice(name), value: ByteSlice(value))
+                }
+            }
+        }
+        return credentials
+    }
+
+    /// The status of each failure (RFC 9110, sections 15.5.2 and 15.5.4).
+    static func status(of failure: AuthFailure) -> HTTPResponse.Status {
+        switch failure {
+        case .missing, .malformed, .unknown, .expired, .revoked: .unauthorized
+        case .scope: .forbidden
+        case .notReady: .serviceUnavailable
+        }
+    }
+
+    /// What else a client is told in header fields (RFC 6750, section 3; RFC 9110, 10.2.3).
+    static func fields(of failure: AuthFailure) -> HTTPFields {
+        switch failure {
+        case .missing: [.wwwAuthenticate: "Bearer"]
+        case .malformed, .unknown, .expired, .revoked:
+            [.wwwAuthenticate: "Bearer error=\"invalid_token\""]
+        case .scope: [.wwwAuthenticate: "Bearer error=\"insufficient_scope\""]
+        case .notReady: [.retryAfter: "2"]
+        }
+    }
+
+    /// As every error of the API.
+    static func response(_ failure: AuthFailure) -> Response {
+        var response = Routes.problem(status(of: failure), failure.message)
+        response.headers.append(contentsOf: fields(of: failure))
+        return response
+    }
+}
