@@ -54,6 +54,8 @@ static inline int linux_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 0)
 
 // SIG_IGN is a cast in a macro. A write to a peer that is gone is then an error, not a reason to die.
 static inline void linux_ignore_sigpipe(void) { signal(SIGPIPE, SIG_IGN); }
+// The same for a file that may not grow: RLIMIT_FSIZE then is a full disk like others.
+static inline void linux_ignore_sigxfsz(void) { signal(SIGXFSZ, SIG_IGN); }
 
 // The parameters of mallopt are macros. Blocks from `sizeBytes` on are mapped, each by itself, for good:
 // by itself glibc would raise that size to that of the largest block freed so far.

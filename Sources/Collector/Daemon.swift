@@ -135,6 +135,11 @@ package struct Daemon {
                     "the spool ended in the middle of a record, which was cut off",
                     metadata: ["bytes": "\(spool.tornSizeBytes)"])
             }
+            if spool.missingRecordCount > 0 {
+                logger.error(
+                    "files of the spool are missing, and lost",
+                    metadata: ["records": "\(spool.missingRecordCount)"])
+            }
             guard status.recordCount > 0 else { return spool }
             logger.notice(
                 "the spool holds exports of an earlier run",

@@ -41,6 +41,7 @@ final class Durability {
             (spooler, replayer) = (nil, nil)
             return
         }
+        counters.add(.spoolRecordsDamaged, spool.missingRecordCount)
         spooler = Spooler(
             ring: intakeRing, store: store, retryHint: retryHint, losses: losses, stop: stop,
             itemCountMax: configuration.batch.rowCountMax, isForAll: isForAll)

@@ -9,14 +9,16 @@ struct Signals: ~Copyable {
 
     private var set = sigset_t()
 
-    /// Blocks the signals for this thread and all that it will start, and ignores SIGPIPE: a peer
-    /// that is gone is an error of a write, not a reason to die.
+    /// Blocks the signals for this thread and all that it will start, and ignores SIGPIPE and
+    /// SIGXFSZ: a peer that is gone, and a file that may not grow, are errors of a write, not
+    /// reasons to die.
     init() {
         unsafe sigemptyset(&set)
         for number in [SIGTERM, SIGINT, SIGHUP] { unsafe sigaddset(&set, number) }
         let result = unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
         precondition(result == 0)
         linux_ignore_sigpipe()
+        linux_ignore_sigxfsz()
     }
 
     /// The next signal, or nil when none comes within `timeoutMs`.

@@ -63,6 +63,21 @@ extension PGConnection {
             spooled.filter { !written.contains($0.place?.recordNumber ?? 0) }.map(\.fingerprint))
     }
 
+    /// Forgets the marks of records from `number` on: they are not on disk, so the next records of
+    /// these numbers are others. One round trip.
+    ///
+    /// To be called before any record is sent whose number a record had that damage took away.
+    package mutating func forgetMarks(
+        _ spoolID: [UInt8], from number: UInt64, deadlineNs: UInt64
+    ) throws(DatabaseError) {
+        var parameters = QueryParameters()
+        parameters.append(bytea: spoolID)
+        parameters.append(Int64(bitPattern: number))
+        _ = try query(
+            "DELETE FROM otel_spool_marks WHERE spool_id = $1 AND record_number >= $2", parameters,
+            deadlineNs: deadlineNs)
+    }
+
     /// Says that the spool is there, and since when the ledger must be kept for it; forgets the
     /// marks of records below `forgottenNumber`, of which no file is left. One round trip each.
     package mutating func registerSpool(

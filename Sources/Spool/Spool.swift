@@ -43,6 +43,11 @@ package final class Spool: @unchecked Sendable {
     package let id: SpoolID
     /// Bytes behind the last sound record that were cut off on opening.
     package let tornSizeBytes: Int
+    /// Records between the cursor and the oldest segment: a segment of theirs is missing.
+    package let missingRecordCount: Int
+    /// Of the first record that is appended in this life. Above it nothing was on disk at the
+    /// opening.
+    package let openingNumber: UInt64
     let folder: SpoolFolder
     private let settings: SpoolSettings
     private let monitor = Monitor()
@@ -72,6 +77,8 @@ package final class Spool: @unchecked Sendable {
         let found = try SpoolOpening(folder)
         id = found.cursor.spoolID
         tornSizeBytes = found.tornSizeBytes
+        missingRecordCount = found.missingRecordCount
+        openingNumber = found.nextNumber
         segments = found.segments
         nextNumber = found.nextNumber
         cursorNumber = found.cursor.number

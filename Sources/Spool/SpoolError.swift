@@ -18,6 +18,12 @@ package enum SpoolError: Error, Equatable, CustomStringConvertible {
         self = .system(call: call, path: path, code: linux_errno())
     }
 
+    /// Whether the disk, or a quota on it, has nothing left.
+    var isForWantOfRoom: Bool {
+        guard case .system(_, _, let code) = self else { return false }
+        return [ENOSPC, EDQUOT].contains(code)
+    }
+
     package var description: String {
         switch self {
         case .system(let call, let path, let code):

@@ -166,7 +166,21 @@ final class SpoolFolder: Sendable {
     }
 
     /// Replaces the file as a whole: after a crash there is the old or the new content.
+    ///
+    /// A full disk has no block for a second file, and would stay full for want of it: then the
+    /// first one is written over. Its checksum tells what a crash leaves half written.
     func replace(_ name: String, with bytes: [UInt8]) throws(SpoolError) {
+        do throws(SpoolError) {
+            try replaceAsWhole(name, with: bytes)
+        } catch {
+            guard error.isForWantOfRoom, exists(name) else { throw error }
+            let file = try open(name, flags: O_WRONLY)
+            try file.write(bytes, at: 0, disk: .real)
+            try file.sync(disk: .real)
+        }
+    }
+
+    private func replaceAsWhole(_ name: String, with bytes: [UInt8]) throws(SpoolError) {
         let draftName = name + ".new"
         do {
             let draft = try open(draftName, flags: O_WRONLY | O_CREAT | O_TRUNC)

@@ -9,6 +9,7 @@ struct SpoolOpening {
     var nextNumber: UInt64 = 1
     var damagedNames: [String] = []
     var tornSizeBytes = 0
+    var missingRecordCount = 0
 
     static let cursorName = "cursor"
     static let damagedSuffix = ".damaged"
@@ -46,6 +47,10 @@ struct SpoolOpening {
         }
         // What was only in a segment that is gone now is below its first number.
         let lowest = segments.first?.firstNumber ?? numbers.last ?? 1
+        // The cursor is written before a segment goes: this one went by another hand.
+        if let stored, lowest > stored.number {
+            missingRecordCount = Int(clamping: lowest - stored.number)
+        }
         cursor = Cursor(
             spoolID: spoolID ?? cursor.spoolID, number: max(cursor.number, lowest))
         nextNumber = max(cursor.number, segments.last?.nextNumber ?? 1)

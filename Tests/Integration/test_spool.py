@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Outages with a spool on disk: exports are acknowledged, kept, and stored exactly once."""
 
+import shutil
 import signal
 import threading
 
@@ -345,6 +346,49 @@ def test_damaged_record(start, cluster, db, scratch):
     stored = stored_ids(server.database)
     assert len(stored) == 19 and set(stored) < set(ids)
     assert "damaged" in server.daemon.stderr()
+    stop(server)
+
+
+def test_an_outage_ends_with_records_that_are_known(start, cluster, db, scratch):
+    """What the first attempts find is stored already: that is an answer, and the rest follows at once."""
+    server = start()
+    ids = []
+    cluster.stop()
+    with server.channel() as channel:
+        send(Export(channel), 20, ids)
+    shutil.copytree(scratch / "spool", scratch / "early")
+    cluster.start()
+    wait_until_stored(server, ids, scratch)
+    cluster.stop()
+    kill(server)
+    shutil.copytree(scratch / "early", scratch / "spool", dirs_exist_ok=True)
+    server = start()
+    with server.channel() as channel:
+        send(Export(channel), 5, ids)
+    cluster.start()
+    wait_until_stored(server, ids, scratch)
+    stop(server)
+
+
+def test_numbers_that_come_again_after_damage(start, cluster, db, scratch):
+    """All segments gone, and the cursor as it was before their replay: what the database knows is of the others."""
+    server = start()
+    ids = []
+    cluster.stop()
+    with server.channel() as channel:
+        send(Export(channel), 20, ids)
+    cursor = scratch / "spool" / "cursor"
+    early = cursor.read_bytes()
+    cluster.start()
+    wait_until_stored(server, ids, scratch)
+    cluster.stop()
+    kill(server)
+    cursor.write_bytes(early)
+    server = start()
+    with server.channel() as channel:
+        send(Export(channel), 20, ids)
+    cluster.start()
+    wait_until_stored(server, ids, scratch)
     stop(server)
 
 

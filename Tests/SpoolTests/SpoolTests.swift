@@ -202,6 +202,27 @@ struct DamageTests {
         }
     }
 
+    @Test("what was in a segment that is gone is counted, except behind the last sound record")
+    func segmentsGone() throws {
+        for gone in 0..<5 {
+            let folder = ScratchFolder()
+            var spool: Spool? = try Spool(folder.settings(segmentSizeBytes: 150))
+            #expect(spool?.append((1...10).map { bodyOf($0) }).count == 10)
+            try spool?.settle(before: 2, isFinal: true)
+            spool = nil
+            let names = folder.names()
+            #expect(names.count == 5)
+            try folder.remove(names[gone])
+            let again = try Spool(folder.settings())
+            let found = try again.readAll()
+            let lostNumbers = UInt64(gone * 2 + 1)...UInt64(gone * 2 + 2)
+            #expect(found.bodies.keys.sorted() == (2...10).filter { !lostNumbers.contains($0) })
+            #expect(again.missingRecordCount == (gone == 0 ? 1 : 0))
+            #expect(found.damage.map(\.recordCount) == ((1...3).contains(gone) ? [2] : []))
+            #expect(again.openingNumber == (gone == 4 ? 9 : 11))
+        }
+    }
+
     @Test func damagedSegmentsAreKeptButNotForEver() throws {
         let folder = ScratchFolder()
         for round in 0..<6 {

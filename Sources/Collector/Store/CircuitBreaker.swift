@@ -35,6 +35,8 @@ package final class CircuitBreaker: Sendable {
     static let silenceNsMax: UInt64 = 5_000_000_000
     /// An attempt that was let through and never heard of again is given up after this.
     static let attemptNsMax: UInt64 = 60_000_000_000
+    /// After one that neither worked nor failed.
+    static let undecidedNs: UInt64 = 500_000_000
 
     private struct Core {
         var snapshot = Snapshot()
@@ -76,7 +78,15 @@ package final class CircuitBreaker: Sendable {
         }
     }
 
-    /// Something was stored. Returns whether that ended an outage.
+    /// The attempt that was let through said nothing: the next one is due soon.
+    package func undecided(nowNs: UInt64) {
+        core.withLock { core in
+            guard core.snapshot.state == .halfOpen else { return }
+            core.nextAttemptNs = nowNs + CircuitBreaker.undecidedNs
+        }
+    }
+
+    /// Something was stored, or the server has said why not. Returns whether that ended an outage.
     @discardableResult
     package func succeeded(nowNs: UInt64, unixNs: UInt64 = Clock.unixNs) -> Bool {
         core.withLock { core in

@@ -43,6 +43,9 @@ final class OutageStore: Sendable {
         logger.notice("the outage is over")
     }
 
+    /// An attempt came to nothing, and not because of an outage.
+    func undecided() { breaker.undecided(nowNs: Clock.monotonicNs) }
+
     func failed(_ error: DatabaseError) {
         guard breaker.failed("\(error)", nowNs: Clock.monotonicNs) else { return }
         counters.add(.breakerOpened)

@@ -47,6 +47,7 @@ final class Replayer: @unchecked Sendable {
     private var needsRewind = false
     private var notBeforeNs: UInt64 = 0
     private var replayedCount = 0
+    private var isCursorFailing = false
 
     private struct InFlight {
         let arrivalUnixNs: UInt64
@@ -123,11 +124,19 @@ final class Replayer: @unchecked Sendable {
         }
         guard shared.breaker.isClosed else {
             return inFlight.isEmpty && shared.breaker.isAttemptDue(nowNs: nowNs)
+                && areMarksSound()
         }
         return inFlight.count < Replayer.inFlightCountMax
             && (inFlight.isEmpty || heldSizeBytes < shared.heldSizeBytesMax)
             && shared.ring.depth.exportCount < max(1, shared.ring.slotCountMax / 4)
             && shared.budget.inUseBytes < shared.budget.limitBytes / 2
+            && areMarksSound()
+    }
+
+    private func areMarksSound() -> Bool {
+        if keeper.forgetStaleMarks(stop: shared.stop) { return true }
+        notBeforeNs = Clock.monotonicNs + Replayer.retryNs
+        return false
     }
 
     /// Reads the next record and sends it on its way; false when there is nothing to do now.
@@ -253,9 +262,13 @@ final class Replayer: @unchecked Sendable {
             try shared.spool.settle(
                 before: number, oldestUnixNs: lowest.flatMap { inFlight[$0]?.arrivalUnixNs },
                 isFinal: isFinal)
+            isCursorFailing = false
         } catch {
-            shared.logger.warning(
-                "the spool's cursor cannot be written", metadata: ["error": "\(error)"])
+            if !isCursorFailing {
+                shared.logger.warning(
+                    "the spool's cursor cannot be written", metadata: ["error": "\(error)"])
+            }
+            isCursorFailing = true
         }
         guard replayedCount > 0, shared.spool.isEmpty else { return }
         shared.logger.notice(

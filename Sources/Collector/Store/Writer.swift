@@ -59,6 +59,12 @@ final class Writer: Sendable {
             settle(&batch, exportCount: exportCount, with: state)
         } catch {
             switch error {
+            case .overBudget: shared.outage.undecided()
+            // The server has looked at what was sent: it is there.
+            case .duplicates, .deadLettersTooLarge: shared.outage.succeeded()
+            case .database: break
+            }
+            switch error {
             case .overBudget(isAlone: false):
                 giveUp(&batch, exportCount: 1, "no memory is free to store this request now")
             case .overBudget(isAlone: true):
@@ -111,6 +117,7 @@ final class Writer: Sendable {
         #endif
         switch error.disposition {
         case .rejectedContent, .rejectedRow:
+            shared.outage.succeeded()
             // None of our rows, or it would have been found: a dimension. One export at a time
             // finds the guilty one.
             if state.transaction.exportCountMax > 1 {
@@ -139,7 +146,7 @@ final class Writer: Sendable {
     private func noteOutage(_ error: DatabaseError) {
         switch error.disposition {
         case .reconnect, .transient, .fatal: shared.outage.failed(error)
-        default: break
+        default: shared.outage.undecided()
         }
     }
 

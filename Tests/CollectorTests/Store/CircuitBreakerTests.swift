@@ -55,6 +55,19 @@ struct CircuitBreakerTests {
         #expect(breaker.snapshot.sinceUnixNs == 9)
     }
 
+    @Test func anAttemptThatSaysNothingIsMadeAgainSoon() {
+        let breaker = CircuitBreaker(nowNs: 0, unixNs: 0)
+        breaker.undecided(nowNs: 0)
+        #expect(breaker.isClosed)
+        for _ in 0..<3 { breaker.failed("away", nowNs: 0, unixNs: 1) }
+        breaker.undecided(nowNs: 0)
+        #expect(breaker.mayTry(nowNs: second))
+        breaker.undecided(nowNs: second)
+        #expect(!breaker.mayTry(nowNs: second + second / 2 - 1))
+        #expect(breaker.mayTry(nowNs: second + second / 2))
+        #expect(breaker.snapshot.failureCount == 3)
+    }
+
     @Test func anAttemptThatIsForgottenIsNotWaitedForForEver() {
         let breaker = CircuitBreaker(nowNs: 0, unixNs: 0)
         for _ in 0..<3 { breaker.failed("away", nowNs: 0, unixNs: 1) }
