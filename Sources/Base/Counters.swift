@@ -3,8 +3,10 @@ internal import Synchronization
 
 /// Everything the daemon counts, by name. Counts only rise.
 ///
-/// Items balance: received = committed + dead-lettered + deduplicated + refused +
-/// whatever is still in flight.
+/// Items balance, in every life of a daemon: received + replayed = committed + dead-lettered +
+/// deduplicated + refused + spooled + whatever is still in flight. Spooled is what was acknowledged
+/// from the disk, maybe to be replayed by a later life; replayed is what came from there and was
+/// settled, whichever life spooled it.
 package enum Counter: Int, CaseIterable, Sendable {
     case connectionsAccepted
     case connectionsRefused
@@ -33,16 +35,22 @@ package enum Counter: Int, CaseIterable, Sendable {
     case spansDeadLettered
     case spansDeduplicated
     case spansRefused
+    case spansSpooled
+    case spansReplayed
     case logRecordsReceived
     case logRecordsCommitted
     case logRecordsDeadLettered
     case logRecordsDeduplicated
     case logRecordsRefused
+    case logRecordsSpooled
+    case logRecordsReplayed
     case dataPointsReceived
     case dataPointsCommitted
     case dataPointsDeadLettered
     case dataPointsDeduplicated
     case dataPointsRefused
+    case dataPointsSpooled
+    case dataPointsReplayed
     case exportsDeduplicated
     /// Attributes that the configuration says not to store.
     case attributesDropped
@@ -148,6 +156,22 @@ extension Signal {
         case .traces: .spansRefused
         case .logs: .logRecordsRefused
         case .metrics: .dataPointsRefused
+        }
+    }
+
+    package var spooledCounter: Counter {
+        switch self {
+        case .traces: .spansSpooled
+        case .logs: .logRecordsSpooled
+        case .metrics: .dataPointsSpooled
+        }
+    }
+
+    package var replayedCounter: Counter {
+        switch self {
+        case .traces: .spansReplayed
+        case .logs: .logRecordsReplayed
+        case .metrics: .dataPointsReplayed
         }
     }
 }

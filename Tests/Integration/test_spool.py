@@ -392,6 +392,38 @@ def test_numbers_that_come_again_after_damage(start, cluster, db, scratch):
     stop(server)
 
 
+def test_counters_balance_in_every_life(start, cluster, db, scratch):
+    """Spooled by one life, replayed by the next: neither has received more or less than it accounts for."""
+    settings, api = api_settings()
+    settings = {name.replace(".", "__"): value for name, value in settings.items()}
+    server = start(**settings)
+    ids = []
+    cluster.stop()
+    with server.channel() as channel:
+        send(Export(channel), 20, ids)
+    assert items(api) == {"received": 20, "spooled": 20}
+    kill(server)
+    server = start(**settings)
+    with server.channel() as channel:
+        send(Export(channel), 5, ids)
+        cluster.start()
+        wait_until_stored(server, ids, scratch)
+        send(Export(channel), 1, ids)
+    assert items(api) == {"received": 6, "replayed": 25, "spooled": 5, "committed": 26}
+    signals = api.request("/api/status").json["signals"]["traces"]
+    assert (signals["spooled"], signals["replayed"]) == (5, 25)
+    stop(server)
+
+
+def items(api):
+    """What the daemon has counted of spans, without zeros."""
+    samples = api.metrics()
+    counts = {name: samples[f'starling_items_{name}_total{{signal="traces"}}'] for name in ("received", "replayed")}
+    for outcome in ("committed", "dead_lettered", "deduplicated", "refused", "spooled"):
+        counts[outcome] = samples[f'starling_items_settled_total{{outcome="{outcome}",signal="traces"}}']
+    return {name: count for name, count in counts.items() if count}
+
+
 def test_hung_server_and_another_one(start_server, database, cluster, db, scratch, binary):
     """SIGSTOP of everything the first server is: noticed, and what came meanwhile is stored once."""
     server = start_server(database, {

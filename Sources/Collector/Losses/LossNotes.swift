@@ -30,11 +30,16 @@ final class LossNotes: Sendable {
 
     var isEmpty: Bool { notes.withLock { $0.isEmpty } }
 
-    /// What comes from the spool is not refused but stays there.
+    /// The client is told to come back, or not to. What comes from the spool stays there.
     func refused(_ pending: borrowing PendingExport) {
         guard pending.spoolNumber == nil else { return }
-        counters.add(pending.export.signal.refusedCounter, pending.export.itemCount)
-        note(pending.export, arrivalUnixNs: pending.arrivalUnixNs) { $0.refused = $0.received }
+        refusedForGood(pending)
+    }
+
+    /// Nobody will send or read it again: what comes from the spool is lost.
+    func refusedForGood(_ pending: borrowing PendingExport) {
+        settled(pending)
+        refused(pending.export, arrivalUnixNs: pending.arrivalUnixNs)
     }
 
     /// An export that was never queued.
@@ -43,7 +48,14 @@ final class LossNotes: Sendable {
         note(export, arrivalUnixNs: arrivalUnixNs) { $0.refused = $0.received }
     }
 
+    /// What comes from the spool was received by this life of the daemon or by an earlier one.
+    func settled(_ pending: borrowing PendingExport) {
+        guard pending.spoolNumber != nil else { return }
+        counters.add(pending.export.signal.replayedCounter, pending.export.itemCount)
+    }
+
     func deduplicated(_ pending: borrowing PendingExport) {
+        settled(pending)
         counters.add(.exportsDeduplicated)
         counters.add(pending.export.signal.deduplicatedCounter, pending.export.itemCount)
         note(pending.export, arrivalUnixNs: pending.arrivalUnixNs) { $0.deduplicated = $0.received }

@@ -93,6 +93,7 @@ final class OutageStore: Sendable {
         batch.settleSome { pending in
             guard pending.spoolNumber == nil, seenCount < result.count else { return nil }
             seenCount += 1
+            counters.add(pending.export.signal.spooledCounter, pending.export.itemCount)
             return .accepted
         }
     }

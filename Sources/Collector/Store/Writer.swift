@@ -101,6 +101,7 @@ final class Writer: Sendable {
             let signal = pending.export.signal
             counters.add(signal.committedCounter, result.rowCount)
             counters.add(signal.deadLetteredCounter, result.deadItemCount)
+            shared.losses.settled(pending)
             return result.outcome
         }
     }
@@ -181,7 +182,7 @@ final class Writer: Sendable {
     /// The same request would fail in the same way for ever.
     private func refuseFirst(_ batch: inout ExportBatch, _ message: String) {
         batch.settleFirst(1) { _, pending in
-            shared.losses.refused(pending)
+            shared.losses.refusedForGood(pending)
             return .refused(Refusal(.tooLarge, message))
         }
     }

@@ -13,6 +13,7 @@ enum CounterFamily: String, CaseIterable {
     case answersWithoutStream = "answers_without_stream"
     case healthCalls = "health_calls"
     case itemsReceived = "items_received"
+    case itemsReplayed = "items_replayed"
     case itemsSettled = "items_settled"
     case exportsDeduplicated = "exports_deduplicated"
     case attributesDropped = "attributes_dropped"
@@ -45,8 +46,10 @@ enum CounterFamily: String, CaseIterable {
         case .answersWithoutStream: "Outcomes that nobody waited for any more."
         case .healthCalls: "Calls of grpc.health.v1.Health."
         case .itemsReceived: "Spans, log records and data points of well-formed requests."
+        case .itemsReplayed:
+            "Spans, log records and data points out of the spool that are settled."
         case .itemsSettled:
-            "Items by what became of them; their sum and what is in flight is received."
+            "Items by what became of them; with what is in flight they are received and replayed."
         case .exportsDeduplicated: "Requests recognised as a retry of what is committed."
         case .attributesDropped: "Attributes that the configuration says not to store."
         case .attributesOfOtherType:
@@ -108,16 +111,22 @@ extension Counter {
         case .spansDeadLettered: .settled(.traces, "dead_lettered")
         case .spansDeduplicated: .settled(.traces, "deduplicated")
         case .spansRefused: .settled(.traces, "refused")
+        case .spansSpooled: .settled(.traces, "spooled")
+        case .spansReplayed: .replayed(.traces)
         case .logRecordsReceived: .received(.logs)
         case .logRecordsCommitted: .settled(.logs, "committed")
         case .logRecordsDeadLettered: .settled(.logs, "dead_lettered")
         case .logRecordsDeduplicated: .settled(.logs, "deduplicated")
         case .logRecordsRefused: .settled(.logs, "refused")
+        case .logRecordsSpooled: .settled(.logs, "spooled")
+        case .logRecordsReplayed: .replayed(.logs)
         case .dataPointsReceived: .received(.metrics)
         case .dataPointsCommitted: .settled(.metrics, "committed")
         case .dataPointsDeadLettered: .settled(.metrics, "dead_lettered")
         case .dataPointsDeduplicated: .settled(.metrics, "deduplicated")
         case .dataPointsRefused: .settled(.metrics, "refused")
+        case .dataPointsSpooled: .settled(.metrics, "spooled")
+        case .dataPointsReplayed: .replayed(.metrics)
         case .exportsDeduplicated: CounterPlace(.exportsDeduplicated)
         case .attributesDropped: CounterPlace(.attributesDropped)
         case .attributesOfOtherType: CounterPlace(.attributesOfOtherType)
@@ -149,6 +158,10 @@ extension CounterPlace {
 
     fileprivate static func received(_ signal: Signal) -> CounterPlace {
         CounterPlace(.itemsReceived, ("signal", signal.label))
+    }
+
+    fileprivate static func replayed(_ signal: Signal) -> CounterPlace {
+        CounterPlace(.itemsReplayed, ("signal", signal.label))
     }
 
     fileprivate static func settled(_ signal: Signal, _ outcome: String) -> CounterPlace {

@@ -66,6 +66,8 @@ enum StatusBody {
             ("dead_lettered", .number(Int64(counters[signal.deadLetteredCounter]))),
             ("deduplicated", .number(Int64(counters[signal.deduplicatedCounter]))),
             ("refused", .number(Int64(counters[signal.refusedCounter]))),
+            ("spooled", .number(Int64(counters[signal.spooledCounter]))),
+            ("replayed", .number(Int64(counters[signal.replayedCounter]))),
             ("received_per_second", .decimal(daemon.recent.receivedPerSecond[signal] ?? 0)),
             ("committed_per_second", .decimal(daemon.recent.committedPerSecond[signal] ?? 0)),
         ])

@@ -4,18 +4,29 @@
 import re
 from urllib.request import urlopen
 
-RECEIVED = re.compile(r'^starling_items_received_total\{signal="(\w+)"\} (\d+)', re.MULTILINE)
+RECEIVED = re.compile(r'^starling_items_(?:received|replayed)_total\{signal="(\w+)"\} (\d+)', re.MULTILINE)
 SETTLED = re.compile(r'^starling_items_settled_total\{signal="(\w+)",outcome="(\w+)"\} (\d+)', re.MULTILINE)
 
 
 def items(port):
-    """Signal -> (items received, outcome -> items)."""
+    """Signal -> (items that came from clients or out of the spool, outcome -> items)."""
+    return parse(page(port))
+
+
+def page(port):
     with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as response:
-        return parse(response.read().decode())
+        return response.read().decode()
+
+
+def one(port, name):
+    """The sample of a metric without labels."""
+    return float(re.search(rf"^{name} (\S+)$", page(port), re.MULTILINE)[1])
 
 
 def parse(page):
-    counts = {signal: (int(count), {}) for signal, count in RECEIVED.findall(page)}
+    counts = {}
+    for signal, count in RECEIVED.findall(page):
+        counts[signal] = (counts.get(signal, (0,))[0] + int(count), {})
     for signal, outcome, count in SETTLED.findall(page):
         counts[signal][1][outcome] = int(count)
     assert counts and all(outcomes for _, outcomes in counts.values()), "no counters of items"
