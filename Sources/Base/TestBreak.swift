@@ -23,6 +23,16 @@ package enum TestBreak: String, CaseIterable, Sendable {
     case ackExpired = "ack-expired"
     /// Requests for which there is no room are acknowledged.
     case ackWhenFull = "ack-when-full"
+    /// What should go to the spool is acknowledged, and goes nowhere.
+    case dropSpooled = "drop-spooled"
+    /// What the spool does not take is acknowledged.
+    case ackWhenSpoolFull = "ack-when-spool-full"
+    /// Records of the spool are stored without their marks, and without a look at the ledger.
+    case noSpoolMarks = "no-spool-marks"
+    /// Marks stay of records that are no longer on disk, and meet new records of these numbers.
+    case keepStaleMarks = "keep-stale-marks"
+    /// Bodies of records are taken as they are, whatever their checksum says.
+    case noSpoolChecksum = "no-spool-checksum"
 
     package static let variable = "STARLING_TEST_BREAK"
 

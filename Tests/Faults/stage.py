@@ -63,7 +63,7 @@ class Result:
             "rejected": self.balance.rejected_count, "sent_again": self.balance.again_count,
             "attempts_per_request": round(sum(self.tally.attempts.values()) / max(1, self.tally.settled_count), 2),
             "stored": self.balance.stored_count, "faults": self.faults, "lost": self.balance.lost_count,
-            "doubled": self.balance.doubled_count,
+            "doubled": self.balance.doubled_count, "damaged": self.balance.damaged_count,
             "violations": {kind: count for kind, (count, _) in self.violations.items()},
             "ack_seconds_max": round(self.tally.ack_seconds_max, 3),
             "resident_peak_mib": round(self.resident_peak_bytes / (1 << 20), 1)}
@@ -89,6 +89,7 @@ class Stage:
         self.faults = {}
         self.resident_peak_bytes = 0
         self.more_tables = []
+        self.damaged = balance.Damaged()
         self.stopped_pids = set()
         self.daemons, self.ports, self.api_ports = [], [], []
         self.began = time.monotonic()
@@ -146,7 +147,7 @@ class Stage:
 
     def result(self):
         with self.connect() as connection:
-            found = balance.check(connection, self.journal_path, self.more_tables)
+            found = balance.check(connection, self.journal_path, self.more_tables, self.damaged)
         violations = dict(found.violations)
         if self.load.tally.wrong:
             violations["wrong answers"] = (len(self.load.tally.wrong), self.load.tally.wrong[:balance.EXAMPLES_MAX])

@@ -23,7 +23,7 @@ def connection(cluster, binary):
 def compare(connection, tmp_path):
     """The violations between journal lines and stored numbers."""
 
-    def run(lines, spans=(), logs=(), points=(), dead=()):
+    def run(lines, spans=(), logs=(), points=(), dead=(), damaged=balance.Damaged()):
         connection.execute("TRUNCATE otel_spans_fact, otel_logs_fact, otel_metrics_data_points_number, "
                            "otel_dead_letters")
         for index, number in enumerate(dead):
@@ -43,7 +43,7 @@ def compare(connection, tmp_path):
                                "VALUES (1, 1, %s)", [number])
         path = tmp_path / "journal"
         path.write_text("".join(line + "\n" for line in lines))
-        return balance.check(connection, path)
+        return balance.check(connection, path, damaged=damaged)
 
     return run
 
@@ -85,6 +85,19 @@ def test_violations(compare, lines, spans, expected):
     assert compare(lines, spans=spans).violations == expected
 
 
+@pytest.mark.parametrize("spans, maybe_missing, gone, excused_count, expected", [
+    ([1, 3], {2}, set(), 1, {}),
+    ([1, 2, 3], {2}, set(), 0, {}),
+    ([1], {2}, set(), 1, {"lost": (1, [3])}),
+    ([1, 3], set(), {2}, 1, {}),
+    ([1, 2, 3], {2}, {2}, 0, {"stored though damaged": (1, [2])}),
+    ([1, 3, 3], {2, 3}, set(), 1, {"doubled": (1, [3])}),
+])
+def test_what_was_damaged(compare, spans, maybe_missing, gone, excused_count, expected):
+    found = compare(SENT, spans=spans, damaged=balance.Damaged(maybe_missing, gone))
+    assert (found.violations, found.damaged_count) == (expected, excused_count)
+
+
 def test_all_signals(compare):
     lines = ["sent 1 2 traces", "sent 3 2 logs", "sent 5 2 metrics", *(f"acknowledged {first}" for first in (1, 3, 5))]
     found = compare(lines, spans=[1, 2], logs=[3, 4], points=[5, 6])
@@ -113,13 +126,15 @@ def test_a_journal_is_read_as_it_was_written(tmp_path):
         1, 3, "logs", (2,), outcome="partial", rejected_count=1, attempt_codes=["UNAVAILABLE"])}
 
 
-@pytest.mark.parametrize("received, committed, expected", [(7, 4, True), (8, 4, False), (7, 5, False)])
-def test_counters_that_balance(received, committed, expected):
+@pytest.mark.parametrize("received, replayed, committed, expected", [
+    (7, 0, 4, True), (8, 0, 4, False), (7, 0, 5, False), (2, 5, 4, True), (2, 5, 5, False), (7, 1, 4, False)])
+def test_counters_that_balance(received, replayed, committed, expected):
     page = (f'starling_items_received_total{{signal="logs"}} {received}\n'
+            f'starling_items_replayed_total{{signal="logs"}} {replayed}\n'
             f'starling_items_settled_total{{signal="logs",outcome="committed"}} {committed}\n'
             'starling_items_settled_total{signal="logs",outcome="refused"} 3\n')
     counts = counters.parse(page)
-    assert counts == {"logs": (received, {"committed": committed, "refused": 3})}
+    assert counts == {"logs": (received + replayed, {"committed": committed, "refused": 3})}
     assert counters.is_balanced(counts) == expected
 
 

@@ -30,6 +30,12 @@ final class OutageStore: Sendable {
     /// What a transaction notes of `pending`.
     func note(of pending: borrowing PendingExport) -> ExportNote {
         guard let number = pending.spoolNumber else { return ExportNote(pending.fingerprint) }
+        #if DEBUG
+        if TestBreak.isOn(.noSpoolMarks) {
+            return ExportNote(
+                Fingerprint(high: .random(in: .min ... .max), low: .random(in: .min ... .max)))
+        }
+        #endif
         return ExportNote(
             pending.fingerprint,
             place: SpoolPlace(
@@ -76,6 +82,9 @@ final class OutageStore: Sendable {
     /// spool does not take stays in `batch`.
     func keep(_ batch: inout ExportBatch) {
         guard let spool else { return }
+        #if DEBUG
+        if TestBreak.isOn(.dropSpooled) { return batch.acknowledgeClients() }
+        #endif
         var indices: [Int] = []
         for index in 0..<batch.count {
             let isClients = batch.withExport(index) { $0.spoolNumber == nil }
@@ -96,6 +105,9 @@ final class OutageStore: Sendable {
             counters.add(pending.export.signal.spooledCounter, pending.export.itemCount)
             return .accepted
         }
+        #if DEBUG
+        if TestBreak.isOn(.ackWhenSpoolFull) { batch.acknowledgeClients() }
+        #endif
     }
 
     private func append(
@@ -113,3 +125,12 @@ final class OutageStore: Sendable {
         }
     }
 }
+
+#if DEBUG
+extension ExportBatch {
+    /// What the breaks of the promise have in common.
+    fileprivate mutating func acknowledgeClients() {
+        settleSome { $0.spoolNumber == nil ? .accepted : nil }
+    }
+}
+#endif

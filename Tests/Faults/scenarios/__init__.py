@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """All scenarios, by name."""
 
-from scenarios import clients, clock, daemons, database, disk
+from scenarios import clients, clock, daemons, database, disk, spool
 
-ALL = {scenario.name: scenario for module in (daemons, database, disk, clients, clock) for scenario in module.SCENARIOS}
+MODULES = (daemons, database, disk, spool, clients, clock)
+ALL = {scenario.name: scenario for module in MODULES for scenario in module.SCENARIOS}

@@ -71,16 +71,17 @@ def failure_count(stage):
 class SmallDisk:
     """A tmpfs, filled up by a ballast file."""
 
-    def __init__(self, stage, name):
+    def __init__(self, stage, name, size_mib=SIZE_MIB):
         self.path = stage.cluster.folder / f"{name}_{stage.database}"
         self.path.mkdir()
         self.ballast = self.path / "ballast"
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE_MIB}m,mode=700", "starling-faults", self.path],
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_mib}m,mode=700", "starling-faults", self.path],
                        check=True, capture_output=True)
         stage.late.callback(self.remove)
         give_to_server(self.path)
 
-    def fill(self):
+    def fill(self, left_bytes=0):
+        """But for `left_bytes`."""
         with open(self.ballast, "wb", buffering=0) as file:
             for block_size in (1 << 20, 4096):
                 try:
@@ -88,6 +89,7 @@ class SmallDisk:
                         pass
                 except OSError:
                     continue  # no room for another one of this size
+            file.truncate(max(0, file.tell() - left_bytes))
 
     def free(self):
         self.ballast.unlink()

@@ -12,7 +12,8 @@ EXAMPLES_MAX = 5
 CHECKS = {
     "lost": """
         SELECT number FROM sent WHERE outcome IN ('acknowledged', 'partial') AND NOT is_poison
-            AND NOT EXISTS (SELECT FROM stored WHERE stored.number = sent.number)""",
+            AND NOT EXISTS (SELECT FROM stored WHERE stored.number = sent.number)
+            AND NOT EXISTS (SELECT FROM damaged WHERE damaged.number = sent.number)""",
     "doubled": "SELECT number FROM stored GROUP BY number HAVING count(*) > 1",
     "never sent": """
         SELECT number FROM stored WHERE NOT EXISTS (
@@ -20,7 +21,12 @@ CHECKS = {
     "refused but stored": """
         SELECT number FROM sent JOIN stored USING (number) WHERE outcome = 'final'""",
     "unsettled": "SELECT number FROM sent WHERE outcome IS NULL",
+    "stored though damaged": "SELECT number FROM damaged JOIN stored USING (number) WHERE is_gone",
 }
+# What was acknowledged and only damage can excuse that it is missing.
+EXCUSED = """
+    SELECT count(*) FROM damaged JOIN sent USING (number) WHERE outcome = 'acknowledged'
+        AND NOT EXISTS (SELECT FROM stored WHERE stored.number = damaged.number)"""
 # Requests with something to refuse whose answer does not say how many of their items are missing.
 MISCOUNTED = """
     SELECT first FROM sent LEFT JOIN (SELECT DISTINCT number FROM stored) AS found USING (number)
@@ -44,6 +50,17 @@ LEDGER_PARTS = ("committed", "dead_lettered", "deduplicated", "refused")
 
 
 @dataclass
+class Damaged:
+    """Numbers of items on a disk that was damaged: those that may be missing, and those that have to be.
+
+    What has to be missing was in a damaged record and nowhere else, and nobody will send it again.
+    """
+
+    maybe_missing: set = field(default_factory=set)
+    gone: set = field(default_factory=set)
+
+
+@dataclass
 class Balance:
     """The outcome of a comparison: counts, and per kind of violation how many and which, for example."""
 
@@ -53,6 +70,7 @@ class Balance:
     stored_count: int = 0
     again_count: int = 0
     left_count: int = 0
+    damaged_count: int = 0
     violations: dict = field(default_factory=dict)
 
     def count(self, kind):
@@ -74,13 +92,15 @@ class Balance:
         found = "; ".join(f"{count} {kind}, among them {examples}"
                           for kind, (count, examples) in self.violations.items())
         return (f"{self.sent_count} sent, {self.acknowledged_count} acknowledged, {self.rejected_count} rejected, "
-                f"{self.left_count} left, {self.stored_count} stored: {found or 'no violation'}")
+                f"{self.left_count} left, {self.damaged_count} damaged, {self.stored_count} stored: "
+                f"{found or 'no violation'}")
 
 
-def check(connection, journal_path, more_tables=()):
+def check(connection, journal_path, more_tables=(), damaged=Damaged()):
     """The Balance between a journal and what is in the database, and in `more_tables` (signal, table)."""
     entries = journal.read(journal_path)
     load(connection, entries, more_tables)
+    load_damaged(connection, damaged)
     balance = Balance(
         sent_count=sum(entry.count for entry in entries.values()),
         acknowledged_count=sum(entry.count - entry.rejected_count for entry in entries.values()
@@ -89,13 +109,14 @@ def check(connection, journal_path, more_tables=()):
         left_count=sum(entry.count for entry in entries.values() if entry.outcome == "left"),
         again_count=sum(len(entry.attempt_codes) for entry in entries.values()))
     (balance.stored_count,) = connection.execute("SELECT count(*) FROM stored").fetchone()
+    (balance.damaged_count,) = connection.execute(EXCUSED).fetchone()
     for kind, query in CHECKS.items():
         balance.note(kind, [number for number, in connection.execute(query)])
     balance.note("miscounted", [first for first, in connection.execute(MISCOUNTED)])
     balance.note("rejected without cause", [first for first, in connection.execute(WITHOUT_CAUSE)])
     check_dead_letters(connection, balance)
     check_loss_ledger(connection, balance)
-    connection.execute("DROP TABLE sent, stored")
+    connection.execute("DROP TABLE sent, stored, damaged")
     return balance
 
 
@@ -124,6 +145,14 @@ def check_loss_ledger(connection, balance):
     differences = connection.execute(
         f"SELECT received - ({' + '.join(LEDGER_PARTS)}) FROM otel_loss_ledger").fetchall()
     balance.note("not accounted for", [difference for difference, in differences if difference])
+
+
+def load_damaged(connection, damaged):
+    connection.execute("CREATE TEMPORARY TABLE damaged (number bigint, is_gone bool)")
+    with connection.cursor().copy("COPY damaged FROM STDIN") as copy:
+        for number in damaged.maybe_missing | damaged.gone:
+            copy.write_row((number, number in damaged.gone))
+    connection.execute("CREATE INDEX ON damaged (number)")
 
 
 def load(connection, entries, more_tables):
