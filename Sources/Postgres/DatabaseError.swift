@@ -38,6 +38,9 @@ package struct DatabaseError: Error, Sendable, Equatable {
         case rejectedContent
         /// Make the partition that the row needs, then send the same again.
         case missingPartition(table: String)
+        /// Another transaction, which does not end, has noted one of the same exports: send the
+        /// others without it, and it later.
+        case heldElsewhere
         /// A column is not, or no longer, there: look up which there are, then encode and send
         /// again.
         case missingColumn
@@ -78,6 +81,12 @@ package struct DatabaseError: Error, Sendable, Equatable {
         sqlState = report.sqlState
         message = report.boundedMessage
         statementPosition = report.statementPosition
+    }
+
+    /// The same error, of a statement that notes exports.
+    var ofNoting: DatabaseError {
+        guard sqlState == "55P03" else { return self }
+        return DatabaseError(code, .heldElsewhere, sqlState: sqlState, message: message)
     }
 
     static func stopped() -> DatabaseError {

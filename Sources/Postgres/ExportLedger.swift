@@ -32,7 +32,8 @@ extension PGConnection {
     /// the rows come from.
     ///
     /// Returns the fingerprints of those that an earlier transaction has committed; when there are
-    /// any, nothing was written. Waits for transactions that write the same ones. The fingerprints
+    /// any, nothing was written. Waits for transactions that write the same ones, for a bounded
+    /// time: then the error's disposition is `heldElsewhere`. The fingerprints
     /// are different from one another; nil for `window` keeps no ledger. `losses` are added to the
     /// loss ledger with them. Costs one round trip per source, one for the ledgers, and one for
     /// what comes from a spool. Errors: as `commit(copies:)`.
@@ -77,13 +78,15 @@ extension PGConnection {
         _ notes: [ExportNote], in window: LedgerWindow?,
         adding losses: LossEntries = LossEntries(source: ""), deadlineNs: UInt64
     ) throws(DatabaseError) -> Set<Fingerprint> {
-        var known = try mark(notes, deadlineNs: deadlineNs)
-        if let window {
-            known.formUnion(
-                try noteInLedger(notes, window, adding: losses, deadlineNs: deadlineNs))
-        } else {
-            try write(losses, deadlineNs: deadlineNs)
-        }
+        var known: Set<Fingerprint>
+        do throws(DatabaseError) {
+            known = try mark(notes, deadlineNs: deadlineNs)
+            if let window {
+                known.formUnion(
+                    try noteInLedger(notes, window, adding: losses, deadlineNs: deadlineNs))
+            }
+        } catch { throw error.ofNoting }
+        if window == nil { try write(losses, deadlineNs: deadlineNs) }
         return known
     }
 
@@ -111,9 +114,10 @@ extension PGConnection {
             losses.isEmpty ? "" : ", counted AS (\(losses.statement(&parameters)))"
         let result = try query(
             """
-            WITH wanted AS (
+            WITH \(LockWait.bounded), wanted AS (
                 SELECT DISTINCT fingerprint, number
-                FROM unnest($1, $3) AS noted (fingerprint, arrival)
+                FROM lock_wait
+                CROSS JOIN unnest($1, $3) AS noted (fingerprint, arrival)
                 CROSS JOIN LATERAL (
                     SELECT start - age
                     FROM (VALUES (0), (1)) AS ages (age)
@@ -134,6 +138,7 @@ extension PGConnection {
             LEFT JOIN (SELECT fingerprint, count(*) AS number FROM written GROUP BY 1) AS written
                 USING (fingerprint)
             WHERE wanted.number IS DISTINCT FROM written.number
+            \(LockWait.asUsual)
             """, parameters, deadlineNs: deadlineNs)
         var known: Set<Fingerprint> = []
         for row in 0..<result.rowCount {
@@ -185,4 +190,26 @@ extension PGConnection {
         }
         return true
     }
+}
+
+/// Bounds how long one statement waits for the locks of others, without a round trip of its own;
+/// the statements after it wait as before.
+///
+/// `bounded` is a common table expression that what is to wait has to read first, `asUsual` goes
+/// behind the query that reads all of that: the branches of UNION ALL are read in turn.
+enum LockWait {
+    /// Longer than a transaction of another daemon takes, shorter than the patience of a client.
+    static let lockTimeoutMs = 3_000
+
+    static let bounded = """
+        lock_wait AS MATERIALIZED (
+            SELECT current_setting('lock_timeout') AS usual,
+                set_config('lock_timeout', '\(lockTimeoutMs)', true) AS bounded
+        )
+        """
+
+    static let asUsual = """
+        UNION ALL
+        SELECT NULL FROM lock_wait WHERE set_config('lock_timeout', usual, true) IS NULL
+        """
 }

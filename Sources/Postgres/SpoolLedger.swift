@@ -48,10 +48,13 @@ extension PGConnection {
         parameters.append(numbers)
         let result = try query(
             """
-            INSERT INTO otel_spool_marks (spool_id, record_number)
-            SELECT $1, number FROM unnest($2) AS number ORDER BY number
-            ON CONFLICT DO NOTHING
-            RETURNING record_number
+            WITH \(LockWait.bounded), written AS (
+                INSERT INTO otel_spool_marks (spool_id, record_number)
+                SELECT $1, number FROM lock_wait CROSS JOIN unnest($2) AS number ORDER BY number
+                ON CONFLICT DO NOTHING
+                RETURNING record_number
+            )
+            SELECT record_number FROM written \(LockWait.asUsual)
             """, parameters, deadlineNs: deadlineNs)
         var written: Set<UInt64> = []
         for row in 0..<result.rowCount {

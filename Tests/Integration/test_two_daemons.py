@@ -3,10 +3,12 @@
 
 import random
 
+import grpc
 import pytest
 
 from conftest import Export
 from support import otlp, rebuild, rebuild_metrics
+from support.locks import blocked, wait_for_blocked
 from support.normal import assert_same, merge
 from support.otlp import SIGNALS
 from support.random_otlp import Maker
@@ -65,3 +67,26 @@ def test_the_same_new_partitions_at_the_same_time(pair, db):
 def test_log_ids_do_not_collide(pair, db):
     send_to_both(pair, [otlp.request("logs", [otlp.log_record() for _ in range(20)]) for _ in range(20)])
     assert db.execute("SELECT count(*), count(DISTINCT log_id) FROM otel_logs_fact").fetchone() == (400, 400)
+
+
+def test_a_retry_of_what_hangs_elsewhere_holds_nobody_up(database, start_server, db):
+    """One daemon hangs before COMMIT; at the other, what stands behind a retry of that is stored all the same."""
+    settings = {"database.writers": "1", "database.statement_timeout": "120s", "limits.request_deadline": "100s"}
+    servers = [start_server(database, settings) for _ in range(2)]
+    request = otlp.request("traces")
+    with servers[0].channel() as first, servers[1].channel() as second:
+        hanging, other = Export(first).method(request), Export(second)
+        with blocked(database):
+            held = hanging.future(request, timeout=100)
+            wait_for_blocked(database)
+            retry = other.method(request).future(request, timeout=60)
+            wait_for_blocked(database, 2)
+            logs = otlp.request("logs")
+            assert other(logs, timeout=60).SerializeToString() == b""
+            assert retry.exception().code() == grpc.StatusCode.UNAVAILABLE
+            assert not held.done()
+        assert held.result().SerializeToString() == b""
+        assert other(request).SerializeToString() == b""
+    assert db.execute("SELECT count(*) FROM otel_spans_fact").fetchone() == (1,)
+    for server in servers:
+        assert server.daemon.stop() == 0, server.daemon.output()

@@ -36,7 +36,9 @@ final class CommitMarks: Sendable {
     func failed(_ error: DatabaseError, nowNs: UInt64) {
         switch error.disposition {
         case .reconnect, .transient, .fatal: break
-        case .rejectedRow, .rejectedContent, .missingPartition, .missingColumn, .stopped: return
+        case .rejectedRow, .rejectedContent, .missingPartition, .missingColumn, .heldElsewhere,
+            .stopped:
+            return
         }
         failing.withLock { failing in
             let isRecent = failing.map { CommitMarks.isRecent($0, nowNs: nowNs) } ?? false

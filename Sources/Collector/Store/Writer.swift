@@ -126,6 +126,14 @@ final class Writer: Sendable {
             } else {
                 state.transaction.condemnFirst(error)
             }
+        case .heldElsewhere:
+            // The others are stored without the one that waits: one at a time finds it.
+            shared.outage.undecided()
+            if batch.count > 1 && state.transaction.exportCountMax > 1 {
+                state.transaction.exportCountMax = 1
+            } else {
+                giveUp(&batch, exportCount: 1, "an earlier attempt has not ended; try again")
+            }
         case .stopped:
             shared.outage.keep(&batch)
             giveUp(&batch, exportCount: batch.count, "the daemon is stopping")
