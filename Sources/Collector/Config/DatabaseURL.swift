@@ -19,9 +19,39 @@ package enum DatabaseURL {
     /// `text` with every password replaced. Where the form is broken it hides more, never less.
     package static func masked(_ text: String) -> String {
         if let scheme = text.firstRange(of: "://"), !text[..<scheme.lowerBound].contains("=") {
-            return text[..<scheme.upperBound] + maskedURI(text[scheme.upperBound...])
+            return swept(text[..<scheme.upperBound] + maskedURI(text[scheme.upperBound...]))
         }
-        return text.contains("=") ? maskedConninfo(text) : (text.isEmpty ? "" : mask)
+        guard text.contains("=") else { return text.isEmpty ? "" : mask }
+        return swept(maskedConninfo(text))
+    }
+
+    /// `text` up to where a secret's name stands without a mask behind it: there the form is not
+    /// what its author took it for.
+    private static func swept(_ text: String) -> String {
+        var rest = text[...]
+        while let name = secretName(in: rest) {
+            let equals = rest[name.upperBound...].drop(while: \.isWhitespace)
+            guard equals.first == "=",
+                equals.dropFirst().drop(while: \.isWhitespace).hasPrefix(mask)
+            else { return cut(text, at: name.lowerBound) }
+            rest = equals
+        }
+        return text
+    }
+
+    private static func cut(_ text: String, at index: String.Index) -> String {
+        text[..<index] + "password=" + mask
+    }
+
+    private static func secretName(in text: Substring) -> Range<String.Index>? {
+        let name = Array("password".utf8)
+        for start in text.utf8.indices {
+            let found = text.utf8[start...].prefix(name.count)
+            // The bit by which capitals differ.
+            guard found.elementsEqual(name, by: { $0 | 0x20 == $1 }) else { continue }
+            return start..<found.endIndex
+        }
+        return nil
     }
 
     /// Everything from the first colon to the last at sign is a password, wherever that stands: one
@@ -60,37 +90,64 @@ package enum DatabaseURL {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// `name = value` pairs; a value is in single quotes or ends at a blank, a backslash escapes.
+    /// `name = value` pairs. Where they are not such pairs to the end, nothing from the first
+    /// secret on is shown: a quote that is not escaped ends a password too early for us, but not
+    /// for who wrote it.
     private static func maskedConninfo(_ text: String) -> String {
         var output = ""
         var rest = text[...]
         while !rest.isEmpty {
-            let blanks = rest.prefix { $0.isWhitespace }
-            rest = rest[blanks.endIndex...]
-            let name = rest.prefix { $0 != "=" && !$0.isWhitespace }
-            rest = rest[name.endIndex...]
-            let separator = rest.prefix { $0.isWhitespace || $0 == "=" }
-            rest = rest[separator.endIndex...]
-            let value = conninfoValue(rest)
-            rest = rest[value.endIndex...]
-            output += blanks + name + separator
-            output += secretNames.contains(name.lowercased()) ? mask : String(value)
+            guard let pair = ConninfoPair(cutting: &rest) else {
+                return secretName(in: text[...]).map { cut(text, at: $0.lowerBound) } ?? text
+            }
+            let isSecret = secretNames.contains(pair.name.lowercased())
+            output += pair.lead + (isSecret ? mask[...] : pair.value)
         }
         return output
     }
+}
 
-    private static func conninfoValue(_ text: Substring) -> Substring {
+/// One setting of a conninfo string, as libpq reads it, with everything that is around it.
+private struct ConninfoPair {
+    let name: Substring
+    /// Blanks, the name, and the equals sign with blanks around it.
+    let lead: Substring
+    /// Up to a blank, or in single quotes; a backslash escapes.
+    let value: Substring
+
+    /// Takes a pair from the front of `text`, or blanks at its end; nil where there is neither.
+    init?(cutting text: inout Substring) {
+        let start = text.startIndex
+        var at = text.firstIndex { !$0.isWhitespace } ?? text.endIndex
+        let nameStart = at
+        at = text[at...].firstIndex { $0 == "=" || $0.isWhitespace } ?? text.endIndex
+        name = text[nameStart..<at]
+        at = text[at...].firstIndex { !$0.isWhitespace } ?? text.endIndex
+        if !name.isEmpty {
+            guard at < text.endIndex, text[at] == "=" else { return nil }
+            at = text[text.index(after: at)...].firstIndex { !$0.isWhitespace } ?? text.endIndex
+        } else if at < text.endIndex {
+            return nil
+        }
+        guard let end = ConninfoPair.endOfValue(text[at...]) else { return nil }
+        lead = text[start..<at]
+        value = text[at..<end]
+        text = text[end...]
+    }
+
+    /// Nil where a quote is not closed, or something stands right behind the closing one.
+    private static func endOfValue(_ text: Substring) -> String.Index? {
         let isQuoted = text.first == "'"
         var index = isQuoted ? text.index(after: text.startIndex) : text.startIndex
         while index < text.endIndex {
             let character = text[index]
+            if !isQuoted, character.isWhitespace { return index }
             text.formIndex(after: &index)
-            if character == "\\", index < text.endIndex {
-                text.formIndex(after: &index)
-            } else if isQuoted ? character == "'" : character.isWhitespace {
-                return text[..<(isQuoted ? index : text.index(before: index))]
+            if isQuoted, character == "'" {
+                return index == text.endIndex || text[index].isWhitespace ? index : nil
             }
+            if character == "\\", index < text.endIndex { text.formIndex(after: &index) }
         }
-        return text
+        return isQuoted ? nil : index
     }
 }
