@@ -24,15 +24,17 @@ extension LoadedConfiguration {
     }
 
     /// A YAML scalar: plain if it has only characters that mean nothing to YAML, else in double
-    /// quotes.
-    private func quoted(_ text: String) -> String {
+    /// quotes. `${` is written in the way that is no reference.
+    private func quoted(_ value: String) -> String {
+        let text = value.replacing("${", with: "$${")
         let isPlain = text.utf8.allSatisfy { byte in
             switch byte {
             case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2e, 0x5f: true
             default: false
             }
         }
-        if isPlain && !text.isEmpty { return text }
+        let isNull = text.lowercased() == "null"
+        if isPlain && !isNull && !text.isEmpty { return text }
         var output = "\""
         for scalar in text.unicodeScalars {
             switch scalar {
@@ -40,15 +42,18 @@ extension LoadedConfiguration {
             case "\n": output += "\\n"
             case "\r": output += "\\r"
             case "\t": output += "\\t"
-            case _ where scalar.value < 0x20: output += "\\x" + hex(UInt8(scalar.value))
+            // What YAML 1.1 takes for a line break, or does not take at all.
+            case "\0"..."\u{1f}", "\u{7f}"..."\u{9f}": output += "\\x" + hex(scalar, digitCount: 2)
+            case "\u{2028}", "\u{2029}", "\u{feff}", "\u{fffe}", "\u{ffff}":
+                output += "\\u" + hex(scalar, digitCount: 4)
             default: output.unicodeScalars.append(scalar)
             }
         }
         return output + "\""
     }
 
-    private func hex(_ byte: UInt8) -> String {
-        let digits = String(byte, radix: 16)
-        return digits.count == 1 ? "0" + digits : digits
+    private func hex(_ scalar: Unicode.Scalar, digitCount: Int) -> String {
+        let digits = String(scalar.value, radix: 16)
+        return String(repeating: "0", count: digitCount - digits.count) + digits
     }
 }

@@ -524,6 +524,17 @@ private func problems(
         }
     }
 
+    // Reading expands references and folds line breaks, so writing has to know about both.
+    @Test(arguments: [
+        "/a$${env:HOME}", "/a$$$${b", "null", "NULL", "/a\u{85}b", "/a\u{2028}b", "/a\u{7f}b",
+        "/a\u{feff}\u{fffe}b", "/a\tb\r\nc", "/\u{1}\u{9f}", "/a\"b\\c'd",
+    ])
+    func anyTextCanBeReadBack(text: String) throws {
+        let loaded = try load(overrides: ["retention.tenant_attribute=\(text)"])
+        let again = try load(yaml: loaded.listing(isShowingOrigins: false))
+        #expect(again.configuration == loaded.configuration)
+    }
+
     @Test func listingMasksAndNamesSources() throws {
         let loaded = try load(
             yaml: "batch:\n  rows_max: 5",
