@@ -13,6 +13,11 @@ struct YAMLSource {
     private(set) var entries: [Entry] = []
     private(set) var problems: [ConfigurationProblem] = []
     private let path: String
+    /// Values that were looked at. A few lines of aliases for one another can stand for billions.
+    private var valueCount = 0
+
+    /// Of one file; there are far fewer keys.
+    static let valueCountMax = 500
 
     /// Reads `yaml`; `path` is only for messages. What cannot be read is in `problems`.
     init(yaml: String, path: String) {
@@ -27,6 +32,12 @@ struct YAMLSource {
                 return
             }
             flatten(mapping, prefix: "")
+            if valueCount > YAMLSource.valueCountMax {
+                report(
+                    line: 1, key: nil,
+                    "the file has more than \(YAMLSource.valueCountMax) values",
+                    "remove aliases (*name) of sections, and keys that do not exist")
+            }
         } catch let error as YamlError {
             report(error)
         } catch {
@@ -36,6 +47,8 @@ struct YAMLSource {
 
     private mutating func flatten(_ mapping: Node.Mapping, prefix: String) {
         for (keyNode, value) in mapping {
+            valueCount += 1
+            guard valueCount <= YAMLSource.valueCountMax else { return }
             guard let name = keyNode.scalar?.string else {
                 report(
                     line: line(keyNode), key: nil, "a key is not text",

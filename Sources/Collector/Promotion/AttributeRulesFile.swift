@@ -12,6 +12,9 @@ struct AttributeRulesFile {
     /// Everything that is wrong with it, in the order of the file.
     private(set) var problems: [ConfigurationProblem] = []
     private let path: String
+    /// Names in one list: far more than a table may have columns, few enough to compare each with
+    /// each.
+    static let listCountMax = 4_000
 
     private enum Section: String, CaseIterable { case promote, drop }
 
@@ -105,6 +108,12 @@ struct AttributeRulesFile {
             report(
                 node, key, "this is not a list", "write each name on a line of its own after a dash"
             )
+            return []
+        }
+        guard sequence.count <= AttributeRulesFile.listCountMax else {
+            report(
+                node, key, "this list has more than \(AttributeRulesFile.listCountMax) names",
+                "remove those that are not needed")
             return []
         }
         var names: [String] = []

@@ -290,6 +290,15 @@ private func problems(
         #expect(try #require(found.first).contains("written twice"))
     }
 
+    // Goal: a file that stands for billions of values is an error, at once. Method: each section is
+    // twice the one before.
+    @Test func aliasesCannotMultiply() {
+        let sections = (1..<60).map { "a\($0): &a\($0) {x: *a\($0 - 1), y: *a\($0 - 1)}\n" }
+        let found = problems(yaml: "a0: &a0 {x: 1, y: 2}\n" + sections.joined())
+        #expect(found.contains { $0.contains("more than 500 values") })
+        #expect(found.count <= YAMLSource.valueCountMax + 1)
+    }
+
     @Test func missingFile() {
         let sources = ConfigurationSources(filePath: "/nonexistent/starling.yaml")
         let error = #expect(throws: ConfigurationError.self) { try sources.load() }

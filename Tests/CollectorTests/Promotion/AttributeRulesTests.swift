@@ -134,6 +134,15 @@ private func problems(_ yaml: String) -> [String] { file(yaml).problems.map(\.de
           metrics:
         """
 
+    @Test(arguments: [(0, 1), (1, 0)])
+    func listsAreBounded(extraCount: Int, isTaken: Int) {
+        let names = (0..<AttributeRulesFile.listCountMax + extraCount).map { "a\($0)" }
+        let file = AttributeRulesFile(
+            overridesYAML: "drop:\n  spans: [\(names.joined(separator: ", "))]", path: "/x")
+        #expect(file.problems.count == 1 - isTaken)
+        #expect(file.rules.drops.count == isTaken)
+    }
+
     @Test func bothListsCountAndDropsWin() {
         let file = file(OverridesTests.yaml)
         #expect(file.problems == [])
