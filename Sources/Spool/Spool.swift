@@ -157,9 +157,9 @@ package final class Spool: @unchecked Sendable {
     ) throws(SpoolError) {
         let pendingSizeBytes = writer.map { $0.sizeBytes - $0.durableSizeBytes } ?? 0
         let extraBytes = record.sizeBytes + SpoolFormat.segmentHeaderSizeBytes
-        guard sizeBytes + pendingSizeBytes + extraBytes <= settings.sizeBytesMax else {
-            throw .full
-        }
+        guard sizeBytes + pendingSizeBytes + extraBytes <= settings.sizeBytesMax,
+            nextNumber <= SpoolFormat.numberMax
+        else { throw .full }
         if let writer, writer.sizeBytes >= settings.segmentSizeBytes {
             try sync(&turn)
             self.writer = nil
@@ -332,8 +332,10 @@ struct Segment: Sendable, Equatable {
 
     static let suffix = ".spool"
 
+    var name: String { Segment.name(firstNumber: firstNumber) }
+
     /// Twenty digits, so that names sort as numbers do.
-    var name: String {
+    static func name(firstNumber: UInt64) -> String {
         let digits = String(firstNumber)
         return String(repeating: "0", count: 20 - digits.count) + digits + Segment.suffix
     }

@@ -15,6 +15,9 @@ package enum SpoolFormat {
     static let cursorSizeBytes = 40
     /// A longer body is not one: the length itself is damaged.
     static let bodySizeBytesMax = Int(Int32.max)
+    /// Likewise of the number of a record: no spool reaches this one, and counts of records stay
+    /// far from where they overflow.
+    static let numberMax: UInt64 = 1 << 62
 }
 
 /// What names one spool for good, so that the database can tell whose records are committed.
@@ -103,7 +106,9 @@ package struct SpoolRecord: Sendable, Equatable {
         itemCount = Int(content.bigEndian(at: 40, as: UInt32.self))
         self.signal = signal
         self.fingerprint = fingerprint
-        guard bodySizeBytes <= SpoolFormat.bodySizeBytesMax else { return nil }
+        guard bodySizeBytes <= SpoolFormat.bodySizeBytesMax, number <= SpoolFormat.numberMax else {
+            return nil
+        }
     }
 }
 
@@ -167,6 +172,8 @@ struct Cursor: Equatable {
             high: content.bigEndian(at: 4, as: UInt64.self),
             low: content.bigEndian(at: 12, as: UInt64.self))
         number = content.bigEndian(at: 20, as: UInt64.self)
+        // One more than the last record's, at most.
+        guard number <= SpoolFormat.numberMax + 1 else { return nil }
     }
 }
 

@@ -59,9 +59,10 @@ struct SpoolOpening {
     }
 
     private static func firstNumber(_ name: String) -> UInt64? {
-        guard name.utf8.count == 20 + Segment.suffix.utf8.count, name.hasSuffix(Segment.suffix)
+        guard let number = UInt64(name.prefix(20)), number <= SpoolFormat.numberMax,
+            name == Segment.name(firstNumber: number)
         else { return nil }
-        return UInt64(name.prefix(20))
+        return number
     }
 
     /// Nil when there is none, or a damaged one: then replay begins with the oldest record, and the

@@ -112,6 +112,39 @@ struct SpoolTests {
         #expect(try again.readAll().bodies.keys.sorted() == [1, 2, 3])
     }
 
+    // Goal: a number that counting could not go on from is damage, wherever it stands. Method: the
+    // largest that is taken, and one more.
+    @Test(arguments: [SpoolFormat.numberMax, SpoolFormat.numberMax + 1, .max])
+    func numbersHaveAnEnd(number: UInt64) throws {
+        let isTaken = number == SpoolFormat.numberMax
+        let end = number == .max ? number : number + 1
+        let cursor = Cursor(spoolID: SpoolID(high: 1, low: 2), number: end).bytes
+        #expect((unsafe cursor.withUnsafeBytes { unsafe Cursor(ByteSlice($0)) } != nil) == isTaken)
+        var record = SpoolRecord(
+            signal: .logs, fingerprint: Fingerprint(high: 1, low: 2), arrivalUnixNs: 3,
+            itemCount: 4, bodySizeBytes: 0)
+        record.number = number
+        let header = record.headerBytes
+        #expect(
+            (unsafe header.withUnsafeBytes { unsafe SpoolRecord(header: ByteSlice($0)) } != nil)
+                == isTaken)
+        let folder = ScratchFolder()
+        let id = try Spool(folder.settings()).id
+        let segment = SegmentHeader(spoolID: id).bytes + header
+        try folder.write(segment, to: Segment.name(firstNumber: number))
+        let spool = try Spool(folder.settings())
+        #expect(try spool.readAll().bodies.keys.sorted() == (isTaken ? [number] : []))
+        #expect(spool.append([bodyOf(1)]).error == (isTaken ? .full : nil))
+    }
+
+    @Test func onlyNamesAsWrittenAreSegments() throws {
+        let folder = ScratchFolder()
+        _ = try Spool(folder.settings())
+        try folder.write([1, 2, 3], to: "+0000000000000000001.spool")
+        #expect(try Spool(folder.settings()).isEmpty)
+        #expect(folder.names() == ["+0000000000000000001.spool"])
+    }
+
     @Test func twoCannotShareAFolder() throws {
         let folder = ScratchFolder()
         let spool = try Spool(folder.settings())
