@@ -36,6 +36,10 @@ run: release ## Install what is missing, build, start a private PostgreSQL and s
 test: deps venv ## Install what is missing, build, run every test, print a summary.
 	SWIFT="$(SWIFT)" scripts/run-tests
 
+.PHONY: test-sanitize
+test-sanitize: deps ## Run the Swift tests under the address and the thread sanitizer (ARGS=...).
+	SWIFT="$(SWIFT)" scripts/test-sanitized $(ARGS)
+
 .PHONY: build
 build: deps ## Build everything for debugging, tests included.
 	$(SWIFT) build --build-tests
@@ -59,6 +63,13 @@ SCENARIO ?= all
 .PHONY: soak
 soak: build venv ## Play fault scenarios for long (DURATION=10m SCENARIO="poison overload" ARGS=...).
 	Tests/Faults/run-soak --duration $(DURATION) --scenario $(SCENARIO) $(ARGS)
+
+# What is fuzzed: all, or names out of docs/security.md. ARGS go to libFuzzer.
+TARGET ?= all
+
+.PHONY: fuzz
+fuzz: deps ## Run the fuzzers under the address sanitizer (DURATION=1m TARGET="http2 spool" ARGS=...).
+	SWIFT="$(SWIFT)" Tests/Fuzz/run --duration $(DURATION) --target $(TARGET) -- $(ARGS)
 
 .PHONY: proto
 proto: deps ## Generate Sources/COTLP from proto/.
@@ -115,4 +126,4 @@ install: ## Install the release build, unit, accounts and documents (DESTDIR, PR
 
 .PHONY: clean
 clean: ## Remove what was built (not .venv, not the state of `starling up`).
-	rm -rf .build
+	rm -rf .build .build-asan .build-tsan .build-fuzz

@@ -17,6 +17,20 @@ func station(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
+/// The targets of the fuzzers and their corpora are tests; with STARLING_FUZZ in the environment
+/// (see Tests/Fuzz/run), the same sources are a program around libFuzzer instead.
+func fuzzers(_ dependencies: [Target.Dependency]) -> Target {
+    let others = ["CLibFuzzer", "corpus", "failures", "run", "make-seeds", "differential"]
+    guard Context.environment["STARLING_FUZZ"] != nil else {
+        return .testTarget(
+            name: "Fuzz", dependencies: dependencies, path: "Tests/Fuzz",
+            exclude: others + ["Program"], swiftSettings: settings)
+    }
+    return .executableTarget(
+        name: "Fuzz", dependencies: dependencies, path: "Tests/Fuzz",
+        exclude: others + ["Replay"], swiftSettings: settings)
+}
+
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
 }
@@ -93,7 +107,7 @@ let package = Package(
         tests("SocketTests", ["Base", "Socket"]),
         tests("HTTP2Tests", ["Base", "HTTP2"]),
         tests("GRPCTests", ["Base", "HTTP2", "GRPC"]),
-        tests("DecodeTests", ["Base", "Decode", "COTLP", "CProtobufC"]),
+        tests("DecodeTests", ["Base", "Decode", "COTLP", "CProtobufC", "OTLPFixtures"]),
         tests("WebTests", ["Base", "Web"]),
         tests("RingTests", ["Base", "Decode", "Ring"]),
         tests("SpoolTests", ["Base", "Spool", "CLinux"]),
@@ -110,5 +124,23 @@ let package = Package(
                 "CLinux",
                 .product(name: "Logging", package: "swift-log"),
             ]),
+        .systemLibrary(name: "CLibFuzzer", path: "Tests/Fuzz/CLibFuzzer"),
+        fuzzers([
+            "Base", "HTTP2", "GRPC", "Decode", "Rows", "Copy", "Spool", "Collector", "CLinux",
+            "CLibFuzzer", "OTLPFixtures",
+        ]),
     ]
 )
+
+// A sanitizer has to be in everything that is linked, and what is not ours is not tested here: see
+// scripts/test-sanitized.
+if Context.environment["STARLING_SANITIZE"] != nil {
+    package.products = []
+    package.targets.removeAll { ["Web", "WebTests", "starling"].contains($0.name) }
+    package.dependencies.removeAll { dependency in
+        guard case .sourceControl(_, let location, _) = dependency.kind else { return false }
+        return ["hummingbird", "swift-nio", "swift-argument-parser"].contains {
+            location.hasSuffix($0)
+        }
+    }
+}

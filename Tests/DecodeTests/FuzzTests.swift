@@ -2,6 +2,8 @@
 import Base
 import Testing
 
+import struct OTLPFixtures.Walk
+
 @testable import Decode
 
 // Goal: whatever the pre-scan accepts, protobuf-c unpacks, into exactly the arena that was

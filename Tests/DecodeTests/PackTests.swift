@@ -2,6 +2,8 @@
 import Base
 import Testing
 
+import struct OTLPFixtures.Walk
+
 @testable import Decode
 
 // Goal: an export that is packed again is the same export. Method: random requests with every

@@ -2,6 +2,8 @@
 import Base
 import Testing
 
+import struct OTLPFixtures.Walk
+
 @testable import Decode
 
 // Goal: the request of a single item holds that item, what it belongs to, and nothing else. Method:

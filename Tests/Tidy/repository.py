@@ -11,6 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE_SUFFIXES = {".swift", ".c", ".h", ".py", ".sql", ".proto", ".yaml", ".modulemap"}
 SOURCE_SUFFIXES |= {".service", ".sysusers", ".tmpfiles"}
 SOURCE_NAMES = {"Makefile", ".editorconfig"}
+# Inputs of the fuzzers: some happen to be text.
+DATA_FOLDERS = ("Tests/Fuzz/corpus/", "Tests/Fuzz/failures/")
 GENERATED_FOLDERS = ("Sources/COTLP/", "Sources/Postgres/Generated/")
 
 
@@ -62,6 +64,8 @@ def files():
     found = []
     for path in paths:
         absolute = ROOT / path
+        if path.startswith(DATA_FOLDERS):
+            continue
         if not absolute.is_file():
             continue  # deleted, and not yet committed
         try:

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import Base
-
-@testable import Decode
+internal import Base
+package import Decode
 
 /// Reads everything that the views of an export show, so that a sanitizer sees every byte that they
 /// reach.
-struct Walk {
+package struct Walk {
     /// Spans, log records or data points.
-    private(set) var itemCount = 0
+    package private(set) var itemCount = 0
     /// A sum of everything, so that no read can be left out.
-    private(set) var checksum: UInt64 = 0
+    package private(set) var checksum: UInt64 = 0
 
-    init(_ export: borrowing Export) {
+    package init(_ export: borrowing Export) {
         for group in export.resourceSpans {
             visit(group.resource, group.schemaURL)
             for scope in group.scopeSpans {
