@@ -52,7 +52,7 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .systemLibrary(
             name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
-        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(
             name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]
         ),
@@ -64,7 +64,8 @@ let package = Package(
         station("Base", ["CLinux"]),
 
         // Stations, in the order in which a byte meets them.
-        station("Socket", ["Base", "CLinux"]),
+        station("TLS", ["Base", "COpenSSL", "CLinux"]),
+        station("Socket", ["Base", "TLS", "CLinux"]),
         station("HTTP2", ["Base", "CNghttp2"]),
         station("GRPC", ["Base", "HTTP2", "COTLP", "CProtobufC", "CZlib"]),
         station("Decode", ["Base", "COTLP", "CProtobufC"]),
@@ -78,8 +79,9 @@ let package = Package(
         station(
             "Web",
             [
-                "Base",
+                "Base", "TLS",
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
@@ -89,7 +91,7 @@ let package = Package(
         station(
             "Collector",
             [
-                "Base", "Socket", "HTTP2", "GRPC", "Decode", "Ring", "Spool", "Rows", "Copy",
+                "Base", "TLS", "Socket", "HTTP2", "GRPC", "Decode", "Ring", "Spool", "Rows", "Copy",
                 "Postgres", "CLinux",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
@@ -97,14 +99,15 @@ let package = Package(
         .executableTarget(
             name: "starling",
             dependencies: [
-                "Base", "Socket", "Postgres", "Collector", "Web", "CLinux",
+                "Base", "TLS", "Socket", "Postgres", "Collector", "Web", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
 
         tests("BaseTests", ["Base"]),
-        tests("SocketTests", ["Base", "Socket"]),
+        tests("TLSTests", ["Base", "TLS", "COpenSSL"]),
+        tests("SocketTests", ["Base", "Socket", "TLS"]),
         tests("HTTP2Tests", ["Base", "HTTP2"]),
         tests("GRPCTests", ["Base", "HTTP2", "GRPC"]),
         tests("DecodeTests", ["Base", "Decode", "COTLP", "CProtobufC", "OTLPFixtures"]),
@@ -120,7 +123,7 @@ let package = Package(
         tests(
             "CollectorTests",
             [
-                "Base", "Socket", "Decode", "Rows", "Copy", "Postgres", "Spool", "Collector",
+                "Base", "TLS", "Socket", "Decode", "Rows", "Copy", "Postgres", "Spool", "Collector",
                 "CLinux",
                 .product(name: "Logging", package: "swift-log"),
             ]),

@@ -80,6 +80,21 @@ package enum Counter: Int, CaseIterable, Sendable {
     case dimensionEvictions
     /// Calls of grpc.health.v1.Health, which are not among the requests.
     case healthCalls
+    /// TLS handshakes that were completed.
+    case tlsHandshakes
+    /// TLS handshakes that failed, by what was in the way: see the reasons of `TLSFailure`.
+    case tlsHandshakesNotTLS
+    case tlsHandshakesVersion
+    case tlsHandshakesCipher
+    case tlsHandshakesProtocol
+    case tlsHandshakesCertificateMissing
+    case tlsHandshakesCertificate
+    case tlsHandshakesPeer
+    case tlsHandshakesTimeout
+    case tlsHandshakesOther
+    /// Certificates and keys that were loaded while running, and those that could not be.
+    case tlsReloads
+    case tlsReloadFailures
 }
 
 /// One set of counters, shared by all threads.

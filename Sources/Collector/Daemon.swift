@@ -5,6 +5,7 @@ package import Logging
 internal import Postgres
 package import Socket
 internal import Spool
+package import TLS
 
 /// Why the daemon did not start, or how it ended.
 package struct DaemonError: Error, CustomStringConvertible {
@@ -50,14 +51,14 @@ package struct Daemon {
     private let logger: Logger
     private let serviceManager: ServiceManager
     private let database: DatabaseSettings
-    private let api: any APIServer
+    private let api: any APIServer & TLSServer
     private let stop = StopSignal()
 
     private static let turnMs = 500
 
     package init(
         _ configuration: Configuration, logger: Logger, serviceManager: ServiceManager,
-        api: any APIServer
+        api: any APIServer & TLSServer
     ) {
         self.configuration = configuration
         self.logger = logger
@@ -85,18 +86,20 @@ package struct Daemon {
             guard spool != nil, error.code == .databaseUnreachable else { throw error }
             logger.warning("\(error); exports go to the spool until it does")
         }
-        let pipeline = try makePipeline(partitions, spool)
+        let counters = Counters()
+        let tls = try TLSKeeper(configuration.tls, counters: counters, logger: logger)
+        let pipeline = try makePipeline(partitions, spool, tls, counters)
         // First, because it may fail, and what has started must be ended.
         if let endpoint = pipeline.endpoint {
             pipeline.observer.serves(.init(name: "grpc", address: "\(endpoint)"))
         }
-        let apiEndpoint = try startAPI(pipeline.observer)
+        let apiEndpoint = try startAPI(pipeline.observer, tls)
         pipeline.start()
         if let endpoint = pipeline.endpoint { logger.notice("serving OTLP/gRPC on \(endpoint)") }
         if let apiEndpoint { logger.notice("serving metrics and health on \(apiEndpoint)") }
         started(ServedEndpoints(grpc: pipeline.endpoint, api: apiEndpoint))
         serviceManager.ready(status: "serving")
-        watch(pipeline, &signals, reload: reload)
+        watch(pipeline, tls, &signals, reload: reload)
         end(pipeline, &signals)
         // Last, so that the end can be watched.
         if let apiEndpoint { APIStart.stop(api, at: apiEndpoint) }
@@ -152,20 +155,23 @@ package struct Daemon {
     }
 
     private func makePipeline(
-        _ partitions: PartitionMaker, _ spool: Spool?
+        _ partitions: PartitionMaker, _ spool: Spool?, _ tls: TLSKeeper?, _ counters: Counters
     ) throws(DaemonError) -> Pipeline {
         do throws(SystemError) {
             return try Pipeline(
                 configuration, partitions: partitions, database: database, spool: spool,
-                stop: stop, logger: logger)
+                tls: tls, counters: counters, stop: stop, logger: logger)
         } catch {
             throw DaemonError(
                 .cannotListen, "\(error); choose another address with listen.grpc")
         }
     }
 
-    private func startAPI(_ observer: Observer) throws(DaemonError) -> Endpoint? {
+    private func startAPI(
+        _ observer: Observer, _ tls: TLSKeeper?
+    ) throws(DaemonError) -> Endpoint? {
         guard let wanted = configuration.listen.api else { return nil }
+        if let acceptor = tls?.acceptor(for: .api, at: wanted) { api.secure(with: acceptor) }
         let endpoint = try APIStart.start(api, at: wanted, observing: observer)
         observer.serves(.init(name: "api", address: "\(endpoint)"))
         return endpoint
@@ -174,7 +180,8 @@ package struct Daemon {
     // MARK: Running
 
     private func watch(
-        _ pipeline: Pipeline, _ signals: inout Signals, reload: () -> Configuration?
+        _ pipeline: Pipeline, _ tls: TLSKeeper?, _ signals: inout Signals,
+        reload: () -> Configuration?
     ) {
         var lastObservedNs = Clock.monotonicNs
         var lastWatchdogNs: UInt64 = 0
@@ -184,11 +191,15 @@ package struct Daemon {
             case .terminate: return
             case .reload:
                 serviceManager.reloading()
-                if let adopted = reload() { pipeline.adopt(adopted) }
+                if let adopted = reload() {
+                    pipeline.adopt(adopted)
+                    tls?.adopt(adopted.tls)
+                }
                 serviceManager.ready(status: "serving")
             case nil: break
             }
             let nowNs = Clock.monotonicNs
+            tls?.lookIfDue(nowNs: nowNs)
             if nowNs - lastObservedNs >= 1_000_000_000 {
                 pipeline.retryHint.observe(elapsedNs: nowNs - lastObservedNs)
                 pipeline.sweep()

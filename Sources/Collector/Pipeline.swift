@@ -10,11 +10,12 @@ internal import Ring
 internal import Rows
 internal import Socket
 internal import Spool
+internal import TLS
 
 /// The data path, wired: which station is connected to which, how many there are of each, and who
 /// ends first. The only place that knows stations which are not neighbours.
 final class Pipeline {
-    let counters = Counters()
+    let counters: Counters
     let retryHint: RetryHint
     /// Where OTLP/gRPC is served, with the real port.
     let endpoint: Endpoint?
@@ -43,10 +44,11 @@ final class Pipeline {
     /// Makes every part and binds the listening sockets; nothing runs yet.
     init(
         _ configuration: Configuration, partitions: PartitionMaker, database: DatabaseSettings,
-        spool: Spool?, stop: StopSignal, logger: Logger
+        spool: Spool?, tls: TLSKeeper?, counters: Counters, stop: StopSignal, logger: Logger
     ) throws(SystemError) {
         Limits.checkSums()
         Decoder.prepare()
+        self.counters = counters
         self.stop = stop
         self.logger = logger
         let budget = MemoryBudget(limitBytes: configuration.memory.budgetBytes)
@@ -58,8 +60,7 @@ final class Pipeline {
             spool: spool, database: database, stop: stop, logger: logger)
         retryHint = durability.retryHint
         self.database = database
-        let committed = CommittedExports(
-            windowNs: UInt64(configuration.durability.dedupWindowNs))
+        let committed = CommittedExports(windowNs: UInt64(configuration.durability.dedupWindowNs))
         let intake = Intake(
             budget: budget, counters: counters, ring: durability.intakeRing, retryHint: retryHint,
             bufferLedger: durability.bufferLedger, committed: committed, losses: losses,
@@ -93,11 +94,10 @@ final class Pipeline {
         let shared = IngestShared(
             intake: intake, largeDecoder: largeDecoder, budget: budget, counters: counters,
             retryHint: retryHint, health: health, tokens: tokenKeeper.cache,
-            http2: HTTP2Settings(configuration),
-            grpc: GRPCSettings(configuration),
+            http2: HTTP2Settings(configuration), grpc: GRPCSettings(configuration),
             connectionCountMax: configuration.limits.connectionCountMax,
             connectionCount: ConnectionCount())
-        (loops, endpoint) = try Pipeline.makeLoops(configuration, shared: shared)
+        (loops, endpoint) = try Pipeline.makeLoops(configuration, shared: shared, tls: tls)
         life = PipelineLife(
             loops: loops.map(\.control), writers: writers.map(\.progress), database: database)
         observer = Observer(
@@ -107,22 +107,24 @@ final class Pipeline {
                 connectionCountMax: shared.connectionCountMax, commits: commits,
                 outage: durability.store, tokens: tokenKeeper.cache,
                 ackLatencies: loops.map(\.ackLatency), writers: writers.map(\.progress),
-                life: life),
+                life: life, tls: tls),
             database: database, partitionsAheadNs: configuration.partitions.aheadNs,
             health: health, stop: stop, logger: logger)
     }
 
     private static func makeLoops(
-        _ configuration: Configuration, shared: IngestShared
+        _ configuration: Configuration, shared: IngestShared, tls: TLSKeeper?
     ) throws(SystemError) -> ([IngestLoop], Endpoint?) {
         guard let wanted = configuration.listen.grpc else { return ([], nil) }
+        let acceptor = tls?.acceptor(for: .grpc, at: wanted)
         var loops: [IngestLoop] = []
         let first = try Listener(wanted)
         let bound = first.endpoint
         for _ in 1..<max(1, configuration.server.loopCount) {
-            loops.append(try IngestLoop(shared: shared, listener: first.another()))
+            loops.append(
+                try IngestLoop(shared: shared, listener: first.another(), acceptor: acceptor))
         }
-        loops.append(try IngestLoop(shared: shared, listener: first))
+        loops.append(try IngestLoop(shared: shared, listener: first, acceptor: acceptor))
         return (loops, bound)
     }
 

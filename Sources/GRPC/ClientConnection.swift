@@ -29,12 +29,16 @@ package final class ClientConnection {
     package let session: Session
     private let authority: String
     private let token: String?
+    private let scheme: String
 
-    /// `token` goes with each call.
-    package init(http2: HTTP2Settings, authority: String, token: String? = nil) {
+    /// `token` goes with each call; `isSecure` says that there is TLS below.
+    package init(
+        http2: HTTP2Settings, authority: String, token: String? = nil, isSecure: Bool = false
+    ) {
         session = Session(role: .client, settings: http2)
         self.authority = authority
         self.token = token
+        scheme = isSecure ? "https" : "http"
     }
 
     /// Starts an Export call with `message`, already framed (see `frame`); `completion` gets the
@@ -44,7 +48,7 @@ package final class ClientConnection {
         completion: @escaping (ClientAnswer) -> Void
     ) -> Bool {
         var headers = HeaderBlock([
-            (":method", "POST"), (":scheme", "http"), (":path", "\(Route.path(of: signal))"),
+            (":method", "POST"), (":scheme", scheme), (":path", "\(Route.path(of: signal))"),
             (":authority", authority), ("te", "trailers"), ("content-type", "application/grpc"),
             ("user-agent", "starling"), ("grpc-timeout", "\(timeoutMs)m"),
         ])

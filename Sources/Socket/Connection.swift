@@ -25,6 +25,8 @@ package final class Connection {
     private var output = OutputQueue()
     private(set) var handler: (any ConnectionHandler)?
     private(set) var state = State.open
+    /// Nil where bytes go as they are.
+    private let transport: SecureTransport?
 
     /// What epoll was last told.
     var isArmedForWriting = false
@@ -45,9 +47,10 @@ package final class Connection {
     package static let outputHighWaterBytes = 256 << 10
     private static let lingerNs: UInt64 = 1_000_000_000
 
-    init(descriptor: consuming FileDescriptor, slot: Int) {
+    init(descriptor: consuming FileDescriptor, slot: Int, transport: SecureTransport?) {
         self.descriptor = descriptor
         self.slot = slot
+        self.transport = transport
     }
 
     func attach(_ handler: any ConnectionHandler) { self.handler = handler }
@@ -56,6 +59,12 @@ package final class Connection {
     package var wantsOutput: Bool { output.count < Connection.outputHighWaterBytes }
 
     package var isOpen: Bool { state == .open }
+
+    /// Whether handler and peer can exchange bytes: always, or once the TLS handshake is done.
+    package var isEstablished: Bool { transport?.isOpen ?? true }
+
+    /// Who the peer has proved to be by a certificate; nil where it has shown none.
+    package var peerIdentity: PeerIdentity? { transport?.peerIdentity }
 
     /// Queues a copy of `bytes`; they go out at the end of the turn.
     package func send(_ bytes: ByteSlice) {
@@ -73,28 +82,54 @@ package final class Connection {
 
     func received(_ bytes: ByteSlice) {
         guard state == .open else { return }
-        handler?.received(bytes, on: self)
+        guard let transport else {
+            handler?.received(bytes, on: self)
+            return
+        }
+        let goesOn = transport.receive(bytes) { plaintext in
+            if state == .open { handler?.received(plaintext, on: self) }
+        }
+        if !goesOn { finish() }
     }
 
     func tick(nowNs: UInt64) {
         if state == .lingering, nowNs >= lingerDeadlineNs { state = .closed }
-        if state == .open { handler?.tick(nowNs: nowNs, on: self) }
+        if let transport, state != .closed, transport.isLate(nowNs: nowNs) { state = .closed }
+        if state == .open, isEstablished { handler?.tick(nowNs: nowNs, on: self) }
     }
 
     /// Lets the handler produce and the socket take, in turns, until one of them has enough.
     /// Returns true when the socket would block, so the loop must wait for it.
     func flush() -> Bool {
         while state == .open || state == .finishing {
-            if state == .open { handler?.produceOutput(for: self) }
-            guard output.count > 0 else { break }
-            switch output.flush(to: descriptor) {
+            if state == .open, isEstablished { handler?.produceOutput(for: self) }
+            if state == .finishing { sayGoodbye() }
+            guard hasOutput else { break }
+            switch sendOutput() {
             case .bytes: continue
             case .wouldBlock: return true
             case .ended, .failed: state = .closed
             }
         }
-        if state == .finishing, output.count == 0 { startLingering() }
+        if state == .finishing { startLingering() }
         return false
+    }
+
+    /// Whether there is something that could be sent now.
+    private var hasOutput: Bool {
+        guard let transport else { return output.count > 0 }
+        return transport.outputCount > 0 || transport.isOpen && output.count > 0
+    }
+
+    /// TLS ends with a word of its own, behind everything that is still to be sent.
+    private func sayGoodbye() {
+        guard let transport, output.count == 0 || !transport.isOpen else { return }
+        transport.sayGoodbye()
+    }
+
+    private func sendOutput() -> FileDescriptor.Transfer {
+        guard let transport else { return output.flush(to: descriptor) }
+        return transport.flush(&output, to: descriptor)
     }
 
     private func startLingering() {
@@ -105,6 +140,7 @@ package final class Connection {
 
     func closeNow() {
         state = .closed
+        transport?.closed()
         handler?.closed(self)
         handler = nil
     }

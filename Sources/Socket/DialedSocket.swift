@@ -1,16 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Base
 internal import CLinux
+package import TLS
 
 /// A connection that we open, used by one thread that may wait for it.
 ///
 /// Ownership: closes on destruction. Thread: moved, never shared.
-package struct DialedSocket: ~Copyable, Sendable {
+package struct DialedSocket: ~Copyable {
     private let descriptor: FileDescriptor
+    /// Nil where bytes go as they are.
+    private let security: SecureDialogue?
 
-    /// Connects, waiting as long as the kernel does.
-    package init(to endpoint: Endpoint) throws(SystemError) {
-        descriptor = try unsafe endpoint.withAddress { family, address, size throws(SystemError) in
+    private static let handshakeMs = 10_000
+
+    /// Connects, waiting as long as the kernel does, and secures the connection where there is a
+    /// `context`.
+    package init(
+        to endpoint: Endpoint, context: TLSClientContext? = nil
+    ) throws(SystemError) {
+        let descriptor = try DialedSocket.connected(to: endpoint)
+        var security: SecureDialogue?
+        if let context {
+            let dialogue = try SecureDialogue(context)
+            try dialogue.shakeHands(on: descriptor, timeoutMs: DialedSocket.handshakeMs)
+            security = dialogue
+        }
+        self.security = security
+        self.descriptor = descriptor
+    }
+
+    private static func connected(to endpoint: Endpoint) throws(SystemError) -> FileDescriptor {
+        try unsafe endpoint.withAddress { family, address, size throws(SystemError) in
             let raw = socket(family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
             guard raw >= 0 else { throw SystemError("socket", endpoint.description) }
             let descriptor = FileDescriptor(owning: raw)
@@ -24,6 +44,7 @@ package struct DialedSocket: ~Copyable, Sendable {
 
     /// Sends all of `bytes`.
     package func sendAll(_ bytes: ByteSlice) throws(SystemError) {
+        if let security { return try security.sendAll(bytes, to: descriptor) }
         var rest = bytes
         while !rest.isEmpty {
             switch descriptor.send(rest) {
@@ -36,13 +57,15 @@ package struct DialedSocket: ~Copyable, Sendable {
     }
 
     /// Waits up to `timeoutMs` for input; nil when none came, an empty count when the peer has
-    /// closed.
+    /// closed. `buffer` is that of a `ReadBuffer`.
     package func receive(
         into buffer: UnsafeMutableRawBufferPointer, timeoutMs: Int
     ) throws(SystemError) -> Int? {
-        var poll = pollfd(fd: descriptor.raw, events: Int16(POLLIN), revents: 0)
-        let ready = unsafe CLinux.poll(&poll, 1, Int32(clamping: timeoutMs))
-        guard ready != 0 else { return nil }
+        if let security {
+            return try unsafe security.receive(
+                into: buffer, from: descriptor, timeoutMs: timeoutMs)
+        }
+        guard descriptor.waitForInput(timeoutMs: timeoutMs) else { return nil }
         switch unsafe descriptor.read(into: buffer) {
         case .bytes(let count): return count
         case .wouldBlock: return nil

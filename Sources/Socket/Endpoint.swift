@@ -13,6 +13,11 @@ package enum Endpoint: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
+    package var isUnix: Bool {
+        if case .unix = self { return true }
+        return false
+    }
+
     /// Calls `body` with the first socket address that the endpoint resolves to.
     ///
     /// Blocks in the resolver where `host` is a name: for start-up only.

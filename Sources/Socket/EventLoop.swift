@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Base
 internal import CLinux
+package import TLS
 
 /// What an event loop serves: makes handlers for connections and does per-turn work.
 package protocol EventLoopClient: AnyObject {
@@ -24,6 +25,7 @@ package final class EventLoop {
 
     private let epoll: FileDescriptor
     private var listener: Listener?
+    private var acceptor: TLSAcceptor?
     private var connections: [Connection?] = []
     private var generations: [UInt32] = []
     private var freeSlots: [Int] = []
@@ -32,6 +34,8 @@ package final class EventLoop {
     private var isListenerArmed = false
     private var nextTickNs: UInt64 = 0
     private let readBuffer = ReadBuffer()
+    /// Where TLS puts a record's plaintext; there from the first TLS connection on.
+    private lazy var recordBuffer = ReadBuffer()
 
     private static let tickNs: UInt64 = 100_000_000
     private static let eventCountMax = 128
@@ -52,12 +56,16 @@ package final class EventLoop {
         try control(EPOLL_CTL_ADD, wakeup.descriptor.raw, EPOLLIN.rawValue, EventLoop.wakeupToken)
     }
 
-    /// Starts accepting. Call before `run`, or on the loop's thread.
-    package func listen(_ listener: consuming Listener) throws(SystemError) {
+    /// Starts accepting, with TLS where there is an `acceptor`. Call before `run`, or on the loop's
+    /// thread.
+    package func listen(
+        _ listener: consuming Listener, acceptor: TLSAcceptor? = nil
+    ) throws(SystemError) {
         try control(
             EPOLL_CTL_ADD, listener.descriptor.raw, EPOLLIN.rawValue | EPOLLEXCLUSIVE.rawValue,
             EventLoop.listenerToken)
         self.listener = consume listener
+        self.acceptor = acceptor
         isListenerArmed = true
     }
 
@@ -211,7 +219,10 @@ package final class EventLoop {
     private func add(_ descriptor: consuming FileDescriptor) {
         guard let handler = client?.accepted(by: self) else { return }
         let slot = freeSlots.popLast() ?? appendSlot()
-        let connection = Connection(descriptor: descriptor, slot: slot)
+        let transport = acceptor.map {
+            SecureTransport($0, scratch: recordBuffer, nowNs: Clock.monotonicNs)
+        }
+        let connection = Connection(descriptor: descriptor, slot: slot, transport: transport)
         connection.attach(handler)
         connections[slot] = connection
         let token = UInt64(generations[slot]) << 32 | UInt64(slot)

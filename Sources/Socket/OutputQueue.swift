@@ -27,8 +27,21 @@ struct OutputQueue {
             guard case .bytes(let count) = sent else { return sent }
             sentCount += count
         }
+        reset()
+        return .bytes(0)
+    }
+
+    /// Shows what waits; `body` returns how much of it has gone.
+    mutating func consume(_ body: (ByteSlice) -> Int) {
+        guard count > 0 else { return }
+        sentCount += unsafe bytes.withUnsafeBytes { buffer in
+            unsafe body(ByteSlice(UnsafeRawBufferPointer(rebasing: buffer[sentCount...])))
+        }
+        if sentCount == bytes.count { reset() }
+    }
+
+    private mutating func reset() {
         bytes.removeAll(keepingCapacity: bytes.capacity <= OutputQueue.keptCapacityBytes)
         sentCount = 0
-        return .bytes(0)
     }
 }

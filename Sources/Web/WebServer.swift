@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Base
 internal import Hummingbird
+internal import HummingbirdCore
 package import Logging
 internal import NIOCore
 internal import NIOPosix
 internal import Synchronization
+package import TLS
 
 /// Serves metrics, health and status over HTTP/1.1, on one thread of its own.
 ///
 /// It shares nothing with the data path but the values that an observation reads. Thread: `start`
 /// and `stop` any, once each.
-package final class WebServer: APIServer {
+package final class WebServer: APIServer, TLSServer {
     private let logger: Logger
+    private let acceptor = Mutex<TLSAcceptor?>(nil)
     private let running = Mutex<Running?>(nil)
 
     private struct Running {
@@ -29,6 +32,10 @@ package final class WebServer: APIServer {
     private static let stopMs: UInt64 = 2_000
 
     package init(logger: Logger) { self.logger = logger }
+
+    package func secure(with acceptor: TLSAcceptor) {
+        self.acceptor.withLock { $0 = acceptor }
+    }
 
     package func start(
         at address: APIAddress, observing daemon: any DaemonObserver
@@ -60,6 +67,14 @@ package final class WebServer: APIServer {
         _ = running.ended.take(deadlineNs: Clock.monotonicNs + WebServer.stopMs * 1_000_000)
     }
 
+    private static var channel: HTTP1Channel.Configuration {
+        HTTP1Channel.Configuration(
+            idleTimeout: .seconds(idleSeconds),
+            httpDecoderConfiguration: .init(
+                maxHeaderFieldSize: headerFieldSizeBytesMax,
+                maxHeaderListSize: headerListSizeBytesMax, maxHeaderFieldCount: headerCountMax))
+    }
+
     private func makeApplication(
         at address: APIAddress, observing daemon: any DaemonObserver,
         on group: MultiThreadedEventLoopGroup,
@@ -75,13 +90,11 @@ package final class WebServer: APIServer {
             }
         return Application(
             router: Routes.router(observing: daemon),
-            server: .http1(
-                configuration: .init(
-                    idleTimeout: .seconds(WebServer.idleSeconds),
-                    httpDecoderConfiguration: .init(
-                        maxHeaderFieldSize: WebServer.headerFieldSizeBytesMax,
-                        maxHeaderListSize: WebServer.headerListSizeBytesMax,
-                        maxHeaderFieldCount: WebServer.headerCountMax))),
+            server: HTTPServerBuilder { [acceptor = acceptor.withLock { $0 }] responder in
+                SecureChannel(
+                    HTTP1Channel(responder: responder, configuration: WebServer.channel),
+                    acceptor: acceptor)
+            },
             configuration: ApplicationConfiguration(
                 address: bind, serverName: "starling", backlog: WebServer.backlog,
                 availableConnectionsDelegate: .maximum(

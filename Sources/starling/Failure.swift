@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
 internal import Collector
+internal import TLS
 
 /// An error as the caller of the command sees it.
 struct Failure {
@@ -24,6 +25,9 @@ struct Failure {
         case let error as DaemonError:
             exitCode = Failure.exitCode(error.code)
             text = "starling: \(error)"
+        case let error as TLSFault:
+            exitCode = Failure.configuration
+            text = "starling: \(error.optionName) \(error)"
         default:
             return nil
         }

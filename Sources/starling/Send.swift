@@ -3,6 +3,7 @@ internal import ArgumentParser
 internal import Base
 internal import Collector
 internal import Socket
+internal import TLS
 
 /// `starling send`: a client that makes up telemetry, sends it, and counts what was acknowledged.
 struct Send: ParsableCommand {
@@ -20,6 +21,7 @@ struct Send: ParsableCommand {
               starling send logs --count 1000000 --connections 4 --compression gzip
               starling send traces --token-file shop.token
               starling send metrics --rate 10000 --count 600000 --endpoint collector.example:4317
+              starling send traces --endpoint https://collector.example:4317 --ca-file ca.pem
             """)
 
     enum Compression: String, ExpressibleByArgument, CaseIterable {
@@ -29,7 +31,7 @@ struct Send: ParsableCommand {
     @Argument(help: "What to send.")
     var signal: SignalName
 
-    @Option(help: "HOST:PORT or unix:PATH of the receiver.")
+    @Option(help: "HOST:PORT, https://HOST:PORT or unix:PATH of the receiver.")
     var endpoint = "127.0.0.1:4317"
 
     @Option(help: "Spans, log records or data points in all.")
@@ -64,6 +66,8 @@ struct Send: ParsableCommand {
     @Flag(help: "Print the result as one JSON object.")
     var json = false
 
+    @OptionGroup(title: "TLS") var security: TLSOptions
+
     func validate() throws {
         for (name, value, range) in [
             ("--count", count, 1...1_000_000_000), ("--batch", batch, 1...100_000),
@@ -80,6 +84,8 @@ struct Send: ParsableCommand {
         let target = try target()
         var options = options(to: target)
         options.token = try tokenOptions.token()
+        options.context = try security.context(
+            for: target, isSecure: SchemedAddress(endpoint).isSecure, protocols: [.http2])
         let sender = Sender(options: options)
         let report = ProgressLine.showing(
             { "\(sender.acknowledgedItemCount) of \(count) acknowledged" },
@@ -95,7 +101,7 @@ struct Send: ParsableCommand {
 
     private func target() throws -> Endpoint {
         do {
-            if let target = try Endpoint.parse(endpoint) { return target }
+            if let target = try Endpoint.parse(SchemedAddress(endpoint).address) { return target }
         } catch {
             throw ValidationError("--endpoint \(endpoint): \(error.problem); \(error.remedy)")
         }

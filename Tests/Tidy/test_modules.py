@@ -17,7 +17,7 @@ from swift_source import imports
 # Which Swift modules may know which C library. CLinux is the system, and everybody's.
 FENCE_USERS = {
     "CNghttp2": {"HTTP2"},
-    "COpenSSL": {"Rows"},
+    "COpenSSL": {"Rows", "TLS"},
     "CProtobufC": {"Decode", "GRPC"},
     "COTLP": {"Decode", "GRPC"},
     "CLibPQ": {"Postgres"},

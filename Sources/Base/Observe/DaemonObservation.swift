@@ -11,6 +11,8 @@ package struct DaemonObservation: Sendable {
     package var uptimeNs: UInt64 = 0
     package var stage = DaemonStage.serving
     package var listeners: [Listener] = []
+    /// Nil where TLS is off.
+    package var certificate: Certificate?
     package var counters = Counters()
     /// From the last byte of a request to its acknowledgement, per signal.
     package var ackLatency: [Signal: HistogramSnapshot] = [:]
@@ -43,6 +45,18 @@ package struct DaemonObservation: Sendable {
         package init(name: String, address: String) {
             self.name = name
             self.address = address
+        }
+    }
+
+    /// The certificate that clients see.
+    package struct Certificate: Sendable, Equatable {
+        package let identity: PeerIdentity
+        /// Seconds since 1970 at which it expires.
+        package let notAfterUnixSeconds: Int64
+
+        package init(identity: PeerIdentity, notAfterUnixSeconds: Int64) {
+            self.identity = identity
+            self.notAfterUnixSeconds = notAfterUnixSeconds
         }
     }
 

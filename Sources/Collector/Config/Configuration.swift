@@ -11,6 +11,7 @@ package struct Configuration: Sendable, Equatable {
     package internal(set) var database = Database()
     package internal(set) var listen = Listen()
     package internal(set) var auth = Auth()
+    package internal(set) var tls = Security()
     package internal(set) var limits = RequestLimits()
     package internal(set) var http2 = HTTP2()
     package internal(set) var memory = Memory()
@@ -205,6 +206,6 @@ extension Configuration {
         if listen.grpc == nil {
             notes.append("listen.grpc is empty, so nothing is received")
         }
-        return notes
+        return notes + tls.notes
     }
 }

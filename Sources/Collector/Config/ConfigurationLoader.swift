@@ -16,7 +16,7 @@ package struct ConfigurationSources: Sendable {
     /// Whether `database.url` must be there.
     package var isDatabaseRequired: Bool
     /// Whether a daemon is to be started with it: then listeners are looked at, which may ask the
-    /// resolver for names of hosts.
+    /// resolver for names of hosts, and the files of TLS are loaded.
     package var isForDaemon = false
 
     package init(
@@ -65,6 +65,7 @@ extension ConfigurationSources {
         loader.checkRelations(isDatabaseRequired: isDatabaseRequired)
         if isForDaemon { loader.checkExposure() }
         loader.addAttributeOverrides()
+        if isForDaemon { loader.loadSecurity() }
         guard loader.problems.isEmpty else { throw ConfigurationError(problems: loader.problems) }
         return LoadedConfiguration(configuration: loader.configuration, origins: loader.origins)
     }
@@ -188,6 +189,8 @@ struct ConfigurationLoader {
                     remedy: "check the path and its permissions, or set it to \"\" for none"))
         }
     }
+
+    mutating func setSecurityNotes(_ notes: [String]) { configuration.tls.notes = notes }
 
     private mutating func report(
         _ origin: ConfigurationOrigin, _ key: String?, _ value: String?, _ fault: ValueFault

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Socket
+internal import TLS
 
 /// Whether other machines could come in without showing who they are.
 extension ConfigurationLoader {
@@ -12,7 +13,7 @@ extension ConfigurationLoader {
             ("listen.grpc", listen.grpc), ("listen.http", listen.http), ("listen.api", listen.api),
         ]
         for (name, endpoint) in named {
-            guard let endpoint, !isLoopback(endpoint) else { continue }
+            guard let endpoint, !isLoopback(endpoint), !asksForCertificate(name) else { continue }
             report(
                 [name, "auth.required", "auth.allow_anonymous"],
                 ValueFault(
@@ -21,5 +22,12 @@ extension ConfigurationLoader {
                         + "create`, or auth.allow_anonymous to true if whoever can connect may "
                         + "come in"))
         }
+    }
+
+    /// Whether nobody comes in at the listener `key` without a certificate.
+    private func asksForCertificate(_ key: String) -> Bool {
+        let tls = configuration.tls
+        return tls.isOn && tls.settings.clientAuthentication == .required
+            && tls.listeners.contains { "listen.\($0.rawValue)" == key }
     }
 }

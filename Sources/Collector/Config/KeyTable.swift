@@ -7,7 +7,8 @@ private let dayNs: Int64 = 24 * hourNs
 extension ConfigurationKey {
     /// Every key there is, in the order in which files and listings show them.
     package static let all =
-        database + listen + auth + limits + flow + partitions + retention + deadLetters + attributes
+        database + listen + auth + security + limits + flow + partitions + retention
+        + deadLetters + attributes
         + process
 
     private static let database = [

@@ -11,6 +11,7 @@ extension ConfigurationLoader {
         checkPartitions()
         checkListeners()
         checkSpool()
+        checkSecurity()
     }
 
     private mutating func checkDatabase() {

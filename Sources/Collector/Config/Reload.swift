@@ -19,12 +19,14 @@ extension Configuration {
         var result = self
         var changes: [Change] = []
         for key in ConfigurationKey.all where key.text(self) != key.text(other) {
-            if key.isReloadable { key.copy(other, &result) }
+            let isAdopted = key.isReloadable && canAdopt(key, of: other)
+            if isAdopted { key.copy(other, &result) }
             changes.append(
                 Change(
                     key: key.name, oldText: key.displayText(self), newText: key.displayText(other),
-                    isAdopted: key.isReloadable))
+                    isAdopted: isAdopted))
         }
+        result.tls.notes = other.tls.notes
         // Of the same file the content may have changed.
         if result.attributes.rules != other.attributes.rules {
             changes.append(
@@ -35,5 +37,10 @@ extension Configuration {
             result.attributes.rules = other.attributes.rules
         }
         return (result, changes)
+    }
+
+    /// TLS is neither turned on nor off by a reload: what is served would be another protocol.
+    private func canAdopt(_ key: ConfigurationKey, of other: Configuration) -> Bool {
+        !key.name.hasPrefix("tls.") || tls.isOn == other.tls.isOn
     }
 }

@@ -6,6 +6,7 @@ internal import Ring
 internal import Rows
 internal import Socket
 internal import Synchronization
+internal import TLS
 
 /// What all ingest loops have in common.
 struct IngestShared: Sendable {
@@ -86,13 +87,15 @@ final class IngestLoop: EventLoopClient {
     /// For the fingerprints of what its connections receive.
     var digest = ExportDigest()
 
-    init(shared: IngestShared, listener: consuming Listener) throws(SystemError) {
+    init(
+        shared: IngestShared, listener: consuming Listener, acceptor: TLSAcceptor?
+    ) throws(SystemError) {
         self.shared = shared
         loop = try EventLoop()
         let wakeup = loop.wakeup
         self.wakeup = wakeup
         ledger = AckLedger { wakeup.signal() }
-        try loop.listen(listener)
+        try loop.listen(listener, acceptor: acceptor)
         loop.client = self
     }
 
@@ -156,7 +159,8 @@ final class IngestLoop: EventLoopClient {
             loop.stopListening()
             let nowNs = Clock.monotonicNs
             for connection in connections.values { connection.beginDrain(nowNs: nowNs) }
-            loop.forEachConnection { _ in }
+            // Who has not even finished its handshake is waiting for nothing.
+            loop.forEachConnection { if !$0.isEstablished { $0.abort() } }
         }
         control.isEmpty = loop.connectionCount == 0
     }

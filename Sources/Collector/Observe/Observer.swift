@@ -19,6 +19,8 @@ struct ObservedParts: Sendable {
     let ackLatencies: [AckLatency]
     let writers: [WriterProgress]
     let life: PipelineLife
+    /// Nil where TLS is off.
+    let tls: TLSKeeper?
 }
 
 /// Watches the daemon and its database, a second at a time, and says what it saw.
@@ -177,6 +179,7 @@ final class Observer: DaemonObserver {
         daemon.uptimeNs = nowNs - startNs
         daemon.stage = currentStage
         daemon.listeners = listeners.withLock { $0 }
+        daemon.certificate = parts.tls?.observe()
         daemon.counters = parts.counters
         for signal in Signal.allCases {
             daemon.ackLatency[signal] = .sum(parts.ackLatencies.map { $0[signal] })

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Base
 package import Socket
+package import TLS
 
 /// Asks a daemon how it is doing, over the HTTP of its `listen.api`.
 ///
@@ -22,14 +23,19 @@ package struct StatusClient {
 
     private let endpoint: Endpoint
     private let token: String?
+    private let context: TLSClientContext?
 
     private static let patienceMs = 5_000
     private static let answerSizeBytesMax = 1 << 20
 
-    /// `token` is of scope `read`, where the daemon asks for one.
-    package init(_ endpoint: Endpoint, token: String? = nil) {
+    /// `token` is of scope `read`, where the daemon asks for one; with a `context` it is asked over
+    /// TLS.
+    package init(
+        _ endpoint: Endpoint, token: String? = nil, context: TLSClientContext? = nil
+    ) {
         self.endpoint = endpoint
         self.token = token
+        self.context = context
     }
 
     /// What the daemon says. Errors: `daemonUnreachable`, `failed`.
@@ -66,7 +72,7 @@ package struct StatusClient {
 
     /// Everything that the peer sends until it closes.
     private func ask(_ request: String) throws(SystemError) -> [UInt8] {
-        let socket = try DialedSocket(to: endpoint)
+        let socket = try DialedSocket(to: endpoint, context: context)
         let buffer = ReadBuffer()
         unsafe buffer.bytes.copyBytes(from: request.utf8)
         try socket.sendAll(buffer.prefix(request.utf8.count))
@@ -76,6 +82,8 @@ package struct StatusClient {
             let leftNs = deadlineNs - min(Clock.monotonicNs, deadlineNs)
             let count = try unsafe socket.receive(
                 into: buffer.bytes, timeoutMs: Int(leftNs / 1_000_000))
+            // TLS may have had something to say for itself.
+            if count == nil, leftNs > 0 { continue }
             guard let count else {
                 throw SystemError("receive", "\(endpoint)", code: SystemError.timedOut)
             }

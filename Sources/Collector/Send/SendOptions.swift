@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Base
 package import Socket
+package import TLS
 
 /// What `starling send` is to send, and how.
 package struct SendOptions: Sendable {
     package var signal: Signal
     package var endpoint: Endpoint
+    /// Nil sends without TLS.
+    package var context: TLSClientContext?
     /// Items in all.
     package var itemCount = 10_000
     /// Items per request.

@@ -40,11 +40,14 @@ final class SenderConnection {
         nextRange = sender.nextRange()
         while hasWork {
             do throws(SystemError) {
-                let socket = try DialedSocket(to: sender.options.endpoint)
+                let socket = try DialedSocket(
+                    to: sender.options.endpoint, context: sender.options.context)
                 try serve(socket)
             } catch {
-                report.lastError = error.description
                 loseConnection()
+                // After what the loss made of requests in flight: it says why.
+                report.lastError = error.description
+                if error.isSecurityFailure { giveUp() }
             }
         }
         return report
@@ -58,7 +61,7 @@ final class SenderConnection {
         settings.streamWindowBytes = 1 << 20
         let client = ClientConnection(
             http2: settings, authority: sender.options.endpoint.description,
-            token: sender.options.token)
+            token: sender.options.token, isSecure: sender.options.context != nil)
         self.client = client
         while hasWork {
             startRequests(on: client)
@@ -197,6 +200,13 @@ final class SenderConnection {
         guard !expired.isEmpty else { return }
         waiting.removeAll { nowNs - $0.firstAttemptNs >= limitNs }
         report.failedItemCount += expired.reduce(0) { $0 + $1.itemCount }
+        giveUpUnsent()
+    }
+
+    /// Nothing that is still to be sent will be.
+    private func giveUp() {
+        report.failedItemCount += waiting.reduce(0) { $0 + $1.itemCount }
+        waiting = []
         giveUpUnsent()
     }
 

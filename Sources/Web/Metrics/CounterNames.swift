@@ -30,6 +30,9 @@ enum CounterFamily: String, CaseIterable {
     case spoolRecordsDamaged = "spool_records_damaged"
     case spoolRefusals = "spool_refusals"
     case exportsLost = "exports_lost"
+    case tlsHandshakes = "tls_handshakes"
+    case tlsHandshakeFailures = "tls_handshake_failures"
+    case tlsReloads = "tls_reloads"
 
     var metricName: String { "starling_\(rawValue)_total" }
 
@@ -67,6 +70,9 @@ enum CounterFamily: String, CaseIterable {
         case .spoolRefusals: "Requests that the spool did not take: full, or the disk failed."
         case .exportsLost:
             "Requests acknowledged from memory (durability.ack: buffer) and then lost."
+        case .tlsHandshakes: "TLS handshakes that were completed."
+        case .tlsHandshakeFailures: "TLS handshakes that failed, by what was in the way."
+        case .tlsReloads: "Certificates that changed while running, by whether they were taken."
         }
     }
 }
@@ -143,6 +149,30 @@ extension Counter {
         case .spoolRecordsDamaged: CounterPlace(.spoolRecordsDamaged)
         case .spoolRefusals: CounterPlace(.spoolRefusals)
         case .exportsLost: CounterPlace(.exportsLost)
+        case .tlsHandshakes: CounterPlace(.tlsHandshakes)
+        case .tlsHandshakesNotTLS, .tlsHandshakesVersion, .tlsHandshakesCipher,
+            .tlsHandshakesProtocol, .tlsHandshakesCertificateMissing, .tlsHandshakesCertificate,
+            .tlsHandshakesPeer, .tlsHandshakesTimeout, .tlsHandshakesOther:
+            CounterPlace(.tlsHandshakeFailures, ("reason", handshakeObstacle))
+        case .tlsReloads: CounterPlace(.tlsReloads, ("result", "taken"))
+        case .tlsReloadFailures: CounterPlace(.tlsReloads, ("result", "refused"))
+        }
+    }
+}
+
+extension Counter {
+    /// What was in the way of the TLS handshakes that it counts.
+    private var handshakeObstacle: String {
+        switch self {
+        case .tlsHandshakesNotTLS: "not_tls"
+        case .tlsHandshakesVersion: "version"
+        case .tlsHandshakesCipher: "cipher"
+        case .tlsHandshakesProtocol: "protocol"
+        case .tlsHandshakesCertificateMissing: "certificate_missing"
+        case .tlsHandshakesCertificate: "certificate"
+        case .tlsHandshakesPeer: "peer"
+        case .tlsHandshakesTimeout: "timeout"
+        default: "other"
         }
     }
 }

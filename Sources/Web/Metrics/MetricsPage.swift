@@ -13,6 +13,7 @@ struct MetricsPage {
         page.addLatencies()
         page.addQueue()
         page.addWork()
+        page.addSecurity()
         page.addDatabase()
         page.addOutage()
         page.addAuth()
@@ -134,6 +135,14 @@ struct MetricsPage {
             "Since the first of the failures that followed the last commit; 0 while batches are "
                 + "stored.",
             daemon.commits.failingForNs.map(MetricsText.seconds) ?? 0)
+    }
+
+    private mutating func addSecurity() {
+        guard let certificate = daemon.certificate else { return }
+        page.gauge(
+            "starling_tls_certificate_not_after_seconds",
+            "When the certificate that clients see expires, since 1970.",
+            Int(certificate.notAfterUnixSeconds))
     }
 
     private mutating func addDatabase() {

@@ -18,6 +18,7 @@ enum StatusBody {
                     })
             ),
             ("listeners", .object(daemon.listeners.map { ($0.name, .text($0.address)) })),
+            ("certificate", daemon.certificate.map(certificate) ?? .null),
             ("signals", .object(Signal.allCases.map { ($0.label, signal($0, daemon)) })),
             ("rates_window_seconds", .decimal(HealthAnswer.seconds(daemon.recent.spanNs))),
             ("ack_latency_ms", .object(latency(daemon))),
@@ -55,6 +56,14 @@ enum StatusBody {
             ),
             ("breaker", breaker(daemon.breaker)),
             ("spool", daemon.spool.map(spool) ?? .null),
+        ])
+    }
+
+    private static func certificate(_ certificate: DaemonObservation.Certificate) -> JSONText {
+        .object([
+            ("names", .list(certificate.identity.names.map { .text($0) })),
+            ("fingerprint", .text(certificate.identity.fingerprint)),
+            ("not_after_unix_seconds", .number(certificate.notAfterUnixSeconds)),
         ])
     }
 

@@ -18,6 +18,9 @@ enum StatusScreen {
             ("endpoints", listeners.joined(separator: ", ")),
             ("ready", failing.isEmpty ? "yes" : "no"),
         ]
+        if let certificate = daemon.certificate {
+            facts.append(("certificate", text(of: certificate, nowUnixNs: Clock.unixNs)))
+        }
         for check in failing { facts.append(("", "\(check.name): \(check.detail)")) }
         facts.append(("database", database(daemon.database)))
         facts.append(("breaker", breaker(daemon.breaker)))
@@ -31,6 +34,17 @@ enum StatusScreen {
                 daemon.commits.lastAgeNs.map { "\(Readiness.text($0)) ago" } ?? "none yet"
             ))
         return facts
+    }
+
+    static func text(
+        of certificate: DaemonObservation.Certificate, nowUnixNs: UInt64
+    ) -> String {
+        let secondsLeft =
+            certificate.notAfterUnixSeconds - Int64(clamping: nowUnixNs / 1_000_000_000)
+        let names = certificate.identity.names.joined(separator: ", ")
+        guard secondsLeft > 0 else { return "EXPIRED, for \(names)" }
+        let left = Readiness.text(UInt64(secondsLeft) * 1_000_000_000)
+        return "for \(names), expires in \(left)"
     }
 
     private static func database(_ database: DatabaseObservation) -> String {

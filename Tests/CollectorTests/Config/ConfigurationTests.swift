@@ -118,7 +118,18 @@ private func problems(
         "spool.directory": "/spool", "spool.bytes_max": "2GiB", "spool.segment_bytes": "1MiB",
         "server.loops": "7", "shutdown.drain_timeout": "7s",
         "log.level": "debug", "log.format": "json",
+        "tls.certificate_file": "/c", "tls.key_file": "/k", "tls.client_ca_file": "/a",
+        "tls.client_auth": "optional", "tls.client_names": "a, *.b", "tls.crl_file": "/r",
+        "tls.version_min": "1.3", "tls.handshake_timeout": "7s", "tls.listeners": "grpc, api",
+        "tls.reload_interval": "7s",
     ]
+
+    /// What has to be set for a key to be valid on its own.
+    private static func companions(of name: String) -> [String] {
+        guard name.hasPrefix("tls.") else { return [] }
+        return ["tls.certificate_file", "tls.key_file", "tls.client_auth", "tls.client_ca_file"]
+            .filter { $0 != name }.map { "\($0)=\(others[$0] ?? "")" }
+    }
 
     // Method: for each key, set it in one source more at a time; the strongest must win, and be
     // named.
@@ -128,17 +139,21 @@ private func problems(
         let other = try #require(SourceTests.others[name])
         let base = key.defaultText.isEmpty ? "\"\"" : "\"\(key.defaultText)\""
 
-        var loaded = try load(yaml: "\(name): \"\(other)\"")
+        let companions = SourceTests.companions(of: name)
+
+        var loaded = try load(yaml: "\(name): \"\(other)\"", overrides: companions)
         #expect(key.text(loaded.configuration) == other)
         #expect(loaded.origins[name] == .file(path: path, line: 1))
 
-        loaded = try load(yaml: "\(name): \(base)", environment: [key.environmentName: other])
+        loaded = try load(
+            yaml: "\(name): \(base)", environment: [key.environmentName: other],
+            overrides: companions)
         #expect(key.text(loaded.configuration) == other)
         #expect(loaded.origins[name] == .environment(name: key.environmentName))
 
         loaded = try load(
             yaml: "\(name): \(base)", environment: [key.environmentName: key.defaultText],
-            overrides: ["\(name)=\(key.defaultText)", "\(name)=\(other)"])
+            overrides: companions + ["\(name)=\(key.defaultText)", "\(name)=\(other)"])
         #expect(key.text(loaded.configuration) == other)
         #expect(loaded.origins[name] == .flag)
     }
@@ -428,69 +443,6 @@ private func problems(
                     + "unpacked. "
                     + "Raise memory.budget_bytes to 400MiB, or lower this."
             ])
-    }
-}
-
-@Suite struct ExposureTests {
-    private func keys(_ overrides: [String], isForDaemon: Bool = true) -> [String?] {
-        var sources = ConfigurationSources(overrides: overrides)
-        sources.isForDaemon = isForDaemon
-        do {
-            _ = try sources.load()
-            return []
-        } catch {
-            return error.problems.map(\.key)
-        }
-    }
-
-    // Numbers only: names are a matter of the machine.
-    @Test(
-        arguments: [
-            ([], []),
-            (["listen.grpc=0.0.0.0:4317"], ["listen.grpc"]),
-            (["listen.grpc=[::]:4317"], ["listen.grpc"]),
-            (["listen.grpc=192.0.2.7:4317"], ["listen.grpc"]),
-            (["listen.grpc=[2001:db8::7]:4317"], ["listen.grpc"]),
-            (["listen.grpc=126.255.255.255:4317"], ["listen.grpc"]),
-            (["listen.grpc=127.0.0.1:4317"], []), (["listen.grpc=127.9.8.7:4317"], []),
-            (["listen.grpc=128.0.0.0:4317"], ["listen.grpc"]),
-            (["listen.grpc=[::1]:4317"], []), (["listen.grpc=[::2]:4317"], ["listen.grpc"]),
-            (["listen.grpc=[::ffff:127.0.0.1]:4317"], []),
-            (["listen.grpc=[::ffff:192.0.2.7]:4317"], ["listen.grpc"]),
-            (["listen.grpc=unix:/run/otlp.sock"], []), (["listen.grpc="], []),
-            (["listen.api=0.0.0.0:8080"], ["listen.api"]),
-            (
-                ["listen.http=0.0.0.0:4318", "listen.api=0.0.0.0:8080"],
-                ["listen.http", "listen.api"]
-            ),
-            (["listen.grpc=0.0.0.0:4317", "auth.required=true"], []),
-            (["listen.grpc=0.0.0.0:4317", "auth.allow_anonymous=true"], []),
-            (["listen.grpc=0.0.0.0:4317", "auth.required=yes"], ["auth.required"]),
-            (["listen.grpc=no-such-host.invalid:4317"], ["listen.grpc"]),
-        ] as [([String], [String])])
-    func othersComeInOnlyWhereThatIsSaid(overrides: [String], expected: [String]) {
-        #expect(keys(overrides) == expected)
-    }
-
-    /// `starling token create` must work before there is a token.
-    @Test func onlyADaemonListens() {
-        #expect(keys(["listen.grpc=0.0.0.0:4317"], isForDaemon: false).isEmpty)
-    }
-
-    @Test func theMessageNamesBothRemedies() throws {
-        var sources = ConfigurationSources(overrides: ["listen.grpc=0.0.0.0:4317"])
-        sources.isForDaemon = true
-        let error = #expect(throws: ConfigurationError.self) { try sources.load() }
-        #expect(
-            error?.description
-                == "--set: listen.grpc = \"0.0.0.0:4317\": other machines can connect to "
-                + "0.0.0.0:4317, and nobody is asked for a token. Set auth.required to true and "
-                + "make tokens with `starling token create`, or auth.allow_anonymous to true if "
-                + "whoever can connect may come in.")
-    }
-
-    @Test func theTokenOfTheCommandIsNoKey() throws {
-        #expect(problems(environment: ["STARLING_TOKEN": "stl_x"]).isEmpty)
     }
 }
 

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import Testing
+
+@testable import Collector
+
+// Goal: nobody from another machine comes in unasked unless the operator has said so. Method: a
+// table of listeners with the keys that are to be blamed.
+
+@Suite struct ExposureTests {
+    private func keys(_ overrides: [String], isForDaemon: Bool = true) -> [String?] {
+        var sources = ConfigurationSources(overrides: overrides)
+        sources.isForDaemon = isForDaemon
+        do {
+            _ = try sources.load()
+            return []
+        } catch {
+            return error.problems.map(\.key)
+        }
+    }
+
+    // Numbers only: names are a matter of the machine.
+    @Test(
+        arguments: [
+            ([], []),
+            (["listen.grpc=0.0.0.0:4317"], ["listen.grpc"]),
+            (["listen.grpc=[::]:4317"], ["listen.grpc"]),
+            (["listen.grpc=192.0.2.7:4317"], ["listen.grpc"]),
+            (["listen.grpc=[2001:db8::7]:4317"], ["listen.grpc"]),
+            (["listen.grpc=126.255.255.255:4317"], ["listen.grpc"]),
+            (["listen.grpc=127.0.0.1:4317"], []), (["listen.grpc=127.9.8.7:4317"], []),
+            (["listen.grpc=128.0.0.0:4317"], ["listen.grpc"]),
+            (["listen.grpc=[::1]:4317"], []), (["listen.grpc=[::2]:4317"], ["listen.grpc"]),
+            (["listen.grpc=[::ffff:127.0.0.1]:4317"], []),
+            (["listen.grpc=[::ffff:192.0.2.7]:4317"], ["listen.grpc"]),
+            (["listen.grpc=unix:/run/otlp.sock"], []), (["listen.grpc="], []),
+            (["listen.api=0.0.0.0:8080"], ["listen.api"]),
+            (
+                ["listen.http=0.0.0.0:4318", "listen.api=0.0.0.0:8080"],
+                ["listen.http", "listen.api"]
+            ),
+            (["listen.grpc=0.0.0.0:4317", "auth.required=true"], []),
+            (["listen.grpc=0.0.0.0:4317", "auth.allow_anonymous=true"], []),
+            (["listen.grpc=0.0.0.0:4317", "auth.required=yes"], ["auth.required"]),
+            (["listen.grpc=no-such-host.invalid:4317"], ["listen.grpc"]),
+        ] as [([String], [String])])
+    func othersComeInOnlyWhereThatIsSaid(overrides: [String], expected: [String]) {
+        #expect(keys(overrides) == expected)
+    }
+
+    /// `starling token create` must work before there is a token.
+    @Test func onlyADaemonListens() {
+        #expect(keys(["listen.grpc=0.0.0.0:4317"], isForDaemon: false).isEmpty)
+    }
+
+    @Test func theMessageNamesBothRemedies() throws {
+        var sources = ConfigurationSources(overrides: ["listen.grpc=0.0.0.0:4317"])
+        sources.isForDaemon = true
+        let error = #expect(throws: ConfigurationError.self) { try sources.load() }
+        #expect(
+            error?.description
+                == "--set: listen.grpc = \"0.0.0.0:4317\": other machines can connect to "
+                + "0.0.0.0:4317, and nobody is asked for a token. Set auth.required to true and "
+                + "make tokens with `starling token create`, or auth.allow_anonymous to true if "
+                + "whoever can connect may come in.")
+    }
+
+    @Test func theTokenOfTheCommandIsNoKey() throws {
+        _ = try ConfigurationSources(environment: ["STARLING_TOKEN": "stl_x"]).load()
+    }
+}
