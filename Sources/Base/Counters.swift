@@ -27,6 +27,7 @@ package enum Counter: Int, CaseIterable, Sendable {
     case authUnknown
     case authExpired
     case authRevoked
+    case authCertificate
     case authScope
     case authNotReady
     case answersWithoutStream

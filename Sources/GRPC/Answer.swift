@@ -52,7 +52,7 @@ enum Answer {
     /// To whom may not come in (gRPC, status codes and their use).
     static func of(_ failure: AuthFailure, retryAfterMs: Int) -> Answer {
         switch failure {
-        case .missing, .malformed, .unknown, .expired, .revoked:
+        case .missing, .malformed, .unknown, .expired, .revoked, .certificate:
             .error(.unauthenticated, failure.message)
         case .scope: .error(.permissionDenied, failure.message)
         case .notReady: .error(.unavailable, failure.message, retryAfterMs: retryAfterMs)

@@ -74,8 +74,10 @@ final class Call: StreamHandler {
         case .reflection: access = .any
         case .health, nil: return true
         }
+        var credentials = head.takeCredentials()
         guard let authenticator = connection.authenticator else { return true }
-        switch authenticator.judge(head.credentials, for: access, peer: connection.peer) {
+        credentials.certificate = connection.certificate()
+        switch authenticator.judge(credentials, for: access, peer: connection.peer) {
         case .admitted(let identity):
             self.identity = identity
             return true

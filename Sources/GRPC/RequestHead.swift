@@ -12,7 +12,7 @@ struct RequestHead {
     private(set) var route: Route?
     private(set) var encoding = Encoding.identity
     private(set) var timeout = Timeout.absent
-    private(set) var credentials = Credentials()
+    private var credentials = Credentials()
 
     enum Timeout: Equatable {
         case absent
@@ -35,6 +35,12 @@ struct RequestHead {
         } else {
             credentials.add(name: name, value: value)
         }
+    }
+
+    /// Hands the credentials over, and forgets them.
+    mutating func takeCredentials() -> Credentials {
+        defer { credentials = Credentials() }
+        return credentials
     }
 
     /// The answer that the head alone earns, checked in the order in which grpc-go checks; nil to

@@ -31,6 +31,8 @@ package final class ServerConnection {
     package weak var sink: (any ExportSink)?
     /// Where the other end is, for the log.
     package var peer: () -> String = { "" }
+    /// What the other end has proved by its certificate; asked for once per call.
+    package var certificate: () -> PeerIdentity? = { nil }
     /// What a call is told when memory is short; asked for at that moment.
     private let retryHint: () -> Int
     private var drain = Drain.none

@@ -34,7 +34,7 @@ enum RequestAuth {
     /// The status of each failure (RFC 9110, sections 15.5.2 and 15.5.4).
     static func status(of failure: AuthFailure) -> HTTPResponse.Status {
         switch failure {
-        case .missing, .malformed, .unknown, .expired, .revoked: .unauthorized
+        case .missing, .malformed, .unknown, .expired, .revoked, .certificate: .unauthorized
         case .scope: .forbidden
         case .notReady: .serviceUnavailable
         }
@@ -43,7 +43,7 @@ enum RequestAuth {
     /// What else a client is told in header fields (RFC 6750, section 3; RFC 9110, 10.2.3).
     static func fields(of failure: AuthFailure) -> HTTPFields {
         switch failure {
-        case .missing: [.wwwAuthenticate: "Bearer"]
+        case .missing, .certificate: [.wwwAuthenticate: "Bearer"]
         case .malformed, .unknown, .expired, .revoked:
             [.wwwAuthenticate: "Bearer error=\"invalid_token\""]
         case .scope: [.wwwAuthenticate: "Bearer error=\"insufficient_scope\""]

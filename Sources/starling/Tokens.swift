@@ -61,7 +61,7 @@ extension Tokens {
                 "NAME", "PREFIX", "SCOPES", "TENANT", "STATE", "EXPIRES", "LAST USED")
             for token in tokens {
                 table.append(
-                    token.name, token.prefix ?? "certificate",
+                    token.name, token.prefix ?? "certificate \(token.certificateName ?? "")",
                     token.scopes.joined(separator: ","), token.tenant.isEmpty ? "-" : token.tenant,
                     token.state, token.expires ?? "never", token.lastUsed ?? "-")
             }

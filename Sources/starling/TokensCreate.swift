@@ -17,9 +17,14 @@ extension Tokens {
                 --rate-bytes are what each daemon takes from the holder; beyond it, it is told to \
                 come back.
 
+                --certificate-name makes no token, but registers a name out of client \
+                certificates: a DNS name, URI or e-mail address of the subject alternative names, \
+                or the common name. See auth.client_certificates.
+
                 Examples:
                   starling token create --name shop --tenant acme > shop.token
                   starling token create --name grafana --scope read --expires 90d
+                  starling token create --name edge --certificate-name edge.example
                   starling token create --name batch --rate-items 10000 --rate-bytes 5MiB
                 """)
 
@@ -53,6 +58,12 @@ extension Tokens {
                 valueName: "size"))
         var rateBytes: String?
 
+        @Option(
+            help: ArgumentHelp(
+                "Make no token, but take a client certificate with this name for one.",
+                valueName: "name"))
+        var certificateName: String?
+
         @Flag(help: "Print one JSON object, the token in it.")
         var json = false
 
@@ -70,7 +81,9 @@ extension Tokens {
                 "\(token.name): \(token.scopes.joined(separator: ", ")), "
                     + (token.expires.map { "until \($0)" } ?? "for ever")
                     + (token.tenant.isEmpty ? "" : ", for tenant \(token.tenant)")
-                    + "; keep the token, it is not shown again\n")
+                    + (secret == nil
+                        ? "; needs auth.client_certificates, and tls.client_auth\n"
+                        : "; keep the token, it is not shown again\n"))
         }
 
         private func request() throws -> DatabaseTokens.Request {
@@ -94,6 +107,12 @@ extension Tokens {
                 request.itemsPerSecond = rateItems
             }
             request.bytesPerSecond = try bytesPerSecond()
+            if let certificateName {
+                guard (1...255).contains(certificateName.utf8.count) else {
+                    throw ValidationError("--certificate-name takes a name of 1 to 255 bytes")
+                }
+                request.certificateName = certificateName
+            }
             return request
         }
 

@@ -27,6 +27,8 @@ package enum AuthFailure: String, CaseIterable, Error, Sendable {
     case unknown
     case expired
     case revoked
+    /// The certificate of the connection is good, but none of its names is registered.
+    case certificate
     /// The token is good, but not for this.
     case scope
     /// Nobody knows yet: the list of tokens could not be read since the daemon started.
@@ -40,6 +42,7 @@ package enum AuthFailure: String, CaseIterable, Error, Sendable {
         case .unknown: "this token is not known"
         case .expired: "this token has expired"
         case .revoked: "this token has been revoked"
+        case .certificate: "no name of this client certificate is registered"
         case .scope: "this token lacks the scope for that"
         case .notReady: "the list of tokens could not be read from the database yet"
         }
@@ -52,6 +55,7 @@ package enum AuthFailure: String, CaseIterable, Error, Sendable {
         case .unknown: .authUnknown
         case .expired: .authExpired
         case .revoked: .authRevoked
+        case .certificate: .authCertificate
         case .scope: .authScope
         case .notReady: .authNotReady
         }

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a request brings to show who it is from: its header fields `authorization` and `x-api-key`.
+/// What a request brings to show who it is from: its header fields `authorization` and `x-api-key`,
+/// or the certificate of its connection.
 ///
-/// Both carry the same kind of secret. Holds it for the length of a request head; never print one.
+/// Both fields carry the same kind of secret. Holds it for the length of a request head; never
+/// print one.
 package struct Credentials: Sendable {
     /// The secret as it was sent; nil without one.
     package private(set) var token: [UInt8]?
     /// Something was sent that cannot be a token: another scheme, too long, or two that differ.
     package private(set) var isUnusable = false
+    /// What the connection's certificate proves; nil without one. Counts where there is no token.
+    package var certificate: PeerIdentity?
 
     /// Longer than any token, so that nobody makes us keep more.
     private static let sizeBytesMax = 128

@@ -12,6 +12,8 @@ internal import Synchronization
 final class TokenCache: Authenticator {
     /// Whether a request without a token is turned away (`auth.required`).
     let isRequired: Bool
+    /// Whether a client certificate may stand in for a token (`auth.client_certificates`).
+    private let acceptsCertificates: Bool
     private let counters: Counters
     private let notes: AuthNotes
     private let known = Mutex(Known())
@@ -28,12 +30,14 @@ final class TokenCache: Authenticator {
     static let staleNsMax: UInt64 = 24 * 3_600_000_000_000
 
     init(
-        isRequired: Bool, counters: Counters, notes: AuthNotes,
+        isRequired: Bool, acceptsCertificates: Bool = false, counters: Counters,
+        notes: AuthNotes,
         clock: @escaping @Sendable () -> (unixNs: UInt64, monotonicNs: UInt64) = {
             (Clock.unixNs, Clock.monotonicNs)
         }
     ) {
         self.isRequired = isRequired
+        self.acceptsCertificates = acceptsCertificates
         self.counters = counters
         self.notes = notes
         self.clock = clock
@@ -54,6 +58,11 @@ final class TokenCache: Authenticator {
 
     private func verdict(_ credentials: Credentials, for access: Access) -> AuthVerdict {
         guard let token = credentials.token, !credentials.isUnusable else {
+            if acceptsCertificates, !credentials.isUnusable,
+                let certificate = credentials.certificate
+            {
+                return verdict(certificate, for: access)
+            }
             guard isRequired else { return .admitted(nil) }
             return .refused(credentials.isUnusable ? .malformed : .missing)
         }
@@ -64,10 +73,29 @@ final class TokenCache: Authenticator {
         guard let entry = table.find(ContentHash(ofToken: token)) else {
             return .refused(TokenText.isWellFormed(token) ? .unknown : .malformed)
         }
-        if let failure = entry.failure(nowUnixNs: now.unixNs) { return .refused(failure) }
+        return verdict(entry, for: access, nowUnixNs: now.unixNs)
+    }
+
+    /// The first of the certificate's names that is registered decides. One without any is that of
+    /// a stranger, unless strangers are welcome.
+    private func verdict(_ certificate: PeerIdentity, for access: Access) -> AuthVerdict {
+        let now = clock()
+        // Whose it is must be known even where strangers are welcome: there may be a tenant.
+        guard let table = table(nowNs: now.monotonicNs) else { return .refused(.notReady) }
+        for name in certificate.names {
+            guard let entry = table.find(certificate: name) else { continue }
+            return verdict(entry, for: access, nowUnixNs: now.unixNs)
+        }
+        return isRequired ? .refused(.certificate) : .admitted(nil)
+    }
+
+    private func verdict(
+        _ entry: TokenTable.Entry, for access: Access, nowUnixNs: UInt64
+    ) -> AuthVerdict {
+        if let failure = entry.failure(nowUnixNs: nowUnixNs) { return .refused(failure) }
         let identity = entry.identity
         guard identity.scopes.allows(access.scopes) else { return .refused(.scope) }
-        identity.lastUsedUnixNs = now.unixNs
+        identity.lastUsedUnixNs = nowUnixNs
         return .admitted(identity)
     }
 

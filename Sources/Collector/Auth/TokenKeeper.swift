@@ -27,7 +27,9 @@ final class TokenKeeper: Sendable {
         stop: StopSignal, logger: Logger
     ) {
         notes = AuthNotes()
-        cache = TokenCache(isRequired: auth.isRequired, counters: counters, notes: notes)
+        cache = TokenCache(
+            isRequired: auth.isRequired, acceptsCertificates: auth.acceptsCertificates,
+            counters: counters, notes: notes)
         periodMs = auth.tokenRefreshMs
         self.database = DatabaseSettings(
             url: database.url,

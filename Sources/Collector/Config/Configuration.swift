@@ -55,6 +55,8 @@ package struct Configuration: Sendable, Equatable {
         package internal(set) var isRequired = false
         /// `auth.allow_anonymous`. Other machines may come in without one.
         package internal(set) var isAnonymousAllowed = false
+        /// `auth.client_certificates`. A registered certificate may stand in for a token.
+        package internal(set) var acceptsCertificates = false
         /// `auth.token_refresh`. Between looks at the list of tokens.
         package internal(set) var tokenRefreshMs = 0
     }
@@ -202,6 +204,9 @@ extension Configuration {
         var notes: [String] = []
         if let http = listen.http {
             notes.append("listen.http is \(http), but this version does not serve OTLP/HTTP")
+        }
+        if auth.isRequired, auth.isAnonymousAllowed {
+            notes.append("auth.allow_anonymous has no effect, because auth.required is true")
         }
         if listen.grpc == nil {
             notes.append("listen.grpc is empty, so nothing is received")

@@ -63,7 +63,10 @@ extension ConfigurationSources {
         for override in overrides { loader.addOverride(override) }
         loader.addFixed(fixed, commandName: commandName)
         loader.checkRelations(isDatabaseRequired: isDatabaseRequired)
-        if isForDaemon { loader.checkExposure() }
+        if isForDaemon {
+            loader.checkExposure()
+            loader.checkCertificateIdentity()
+        }
         loader.addAttributeOverrides()
         if isForDaemon { loader.loadSecurity() }
         guard loader.problems.isEmpty else { throw ConfigurationError(problems: loader.problems) }

@@ -24,6 +24,18 @@ extension ConfigurationLoader {
         }
     }
 
+    /// Certificates that nobody is asked for cannot stand in for tokens.
+    mutating func checkCertificateIdentity() {
+        guard configuration.auth.acceptsCertificates,
+            configuration.tls.settings.clientAuthentication == .none
+        else { return }
+        report(
+            ["auth.client_certificates", "tls.client_auth"],
+            ValueFault(
+                "clients are not asked for a certificate, so this has no effect",
+                remedy: "set tls.client_auth to optional or required, or this to false"))
+    }
+
     /// Whether nobody comes in at the listener `key` without a certificate.
     private func asksForCertificate(_ key: String) -> Bool {
         let tls = configuration.tls

@@ -54,6 +54,9 @@ extension ConfigurationKey {
             "auth.allow_anonymous", \.auth.isAnonymousAllowed, .truth, default: "false",
             help: "Lets the daemon listen for other machines without auth.required"),
         ConfigurationKey(
+            "auth.client_certificates", \.auth.acceptsCertificates, .truth, default: "false",
+            help: "Whether a client certificate whose name is registered stands in for a token"),
+        ConfigurationKey(
             "auth.token_refresh", \.auth.tokenRefreshMs, .milliseconds(100...minuteMs),
             default: "1s", help: "How often the daemon looks whether the list of tokens has changed"
         ),

@@ -25,6 +25,7 @@ final class IngestConnection: ConnectionHandler, ExportSink {
         self.loop = loop
         server.sink = self
         server.peer = { [unowned self] in self.connection?.peerText ?? "" }
+        server.certificate = { [unowned self] in self.connection?.peerIdentity }
     }
 
     // MARK: ConnectionHandler

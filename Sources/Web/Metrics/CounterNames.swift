@@ -108,6 +108,7 @@ extension Counter {
         case .authUnknown: .turnedAway(.unknown)
         case .authExpired: .turnedAway(.expired)
         case .authRevoked: .turnedAway(.revoked)
+        case .authCertificate: .turnedAway(.certificate)
         case .authScope: .turnedAway(.scope)
         case .authNotReady: .turnedAway(.notReady)
         case .answersWithoutStream: CounterPlace(.answersWithoutStream)

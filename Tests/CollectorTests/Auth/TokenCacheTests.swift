@@ -25,9 +25,11 @@ private struct Bench {
     let cache: TokenCache
     var tokens: [StoredToken] = []
 
-    init(isRequired: Bool = true) {
-        cache = TokenCache(isRequired: isRequired, counters: counters, notes: notes) {
-            [clock] in
+    init(isRequired: Bool = true, acceptsCertificates: Bool = false) {
+        cache = TokenCache(
+            isRequired: isRequired, acceptsCertificates: acceptsCertificates, counters: counters,
+            notes: notes
+        ) { [clock] in
             (
                 clock.unixNs.load(ordering: .relaxed),
                 clock.monotonicNs.load(ordering: .relaxed)
@@ -57,18 +59,23 @@ private struct Bench {
             nowNs: clock.monotonicNs.load(ordering: .relaxed))
     }
 
-    func verdict(_ token: String?, _ access: Access = .ingest) -> AuthFailure? {
-        if case .refused(let failure) = judge(token, access) { return failure }
+    func verdict(
+        _ token: String?, _ access: Access = .ingest, names: [String]? = nil
+    ) -> AuthFailure? {
+        if case .refused(let failure) = judge(token, access, names) { return failure }
         return nil
     }
 
-    func identity(_ token: String?, _ access: Access = .ingest) -> Identity? {
-        if case .admitted(let identity) = judge(token, access) { return identity }
+    func identity(
+        _ token: String?, _ access: Access = .ingest, names: [String]? = nil
+    ) -> Identity? {
+        if case .admitted(let identity) = judge(token, access, names) { return identity }
         return nil
     }
 
-    private func judge(_ token: String?, _ access: Access) -> AuthVerdict {
+    private func judge(_ token: String?, _ access: Access, _ names: [String]?) -> AuthVerdict {
         var credentials = Credentials()
+        credentials.certificate = names.map { PeerIdentity(names: $0, fingerprint: "") }
         if let token {
             let (name, value) = (Array("x-api-key".utf8), Array(token.utf8))
             unsafe name.withUnsafeBytes { name in
@@ -121,6 +128,50 @@ private struct Bench {
         #expect(bench.verdict(revoked) == .revoked)
         #expect(bench.verdict("for a proxy") == nil)
         #expect(bench.identity(nil) == nil && bench.verdict(nil) == nil)
+    }
+
+    @Test func certificatesByTheirFirstRegisteredName() {
+        var bench = Bench(acceptsCertificates: true)
+        func register(_ name: String, _ change: (inout StoredToken) -> Void = { _ in }) {
+            _ = bench.add {
+                ($0.hash, $0.prefix, $0.certificateName) = (nil, nil, name)
+                change(&$0)
+            }
+        }
+        register("edge") { $0.tenant = "acme" }
+        register("old") { $0.revokedUnixNs = 5 }
+        register("reader") { $0.scopes = .read }
+        let token = bench.add { $0.tenant = "globex" }
+        #expect(bench.verdict(nil, names: ["edge"]) == .notReady)
+        bench.load()
+        let rows: [([String]?, AuthFailure?)] = [
+            (["edge"], nil), (["nobody", "edge"], nil), (["old", "edge"], .revoked),
+            (["reader"], .scope), (["EDGE"], .certificate), ([], .certificate), (nil, .missing),
+        ]
+        for (names, expected) in rows {
+            #expect(bench.verdict(nil, names: names) == expected, "\(names ?? [])")
+        }
+        #expect(bench.identity(nil, names: ["edge"])?.tenant == "acme")
+        // A token wins, also one that is wrong.
+        #expect(bench.identity(token, names: ["edge"])?.tenant == "globex")
+        #expect(bench.verdict(TokenText.generate(), names: ["edge"]) == .unknown)
+    }
+
+    @Test func certificatesOnlyWhereThatIsSaid() {
+        var bench = Bench()
+        _ = bench.add { ($0.hash, $0.prefix, $0.certificateName) = (nil, nil, "edge") }
+        bench.load()
+        #expect(bench.verdict(nil, names: ["edge"]) == .missing)
+    }
+
+    @Test func strangersAreWelcomeWhereNobodyIsAsked() {
+        var bench = Bench(isRequired: false, acceptsCertificates: true)
+        _ = bench.add {
+            ($0.hash, $0.prefix, $0.certificateName, $0.tenant) = (nil, nil, "edge", "acme")
+        }
+        bench.load()
+        #expect(bench.identity(nil, names: ["edge"])?.tenant == "acme")
+        #expect(bench.verdict(nil, names: ["nobody"]) == nil)
     }
 
     @Test func beforeTheFirstListNobodyIsUnknown() {

@@ -41,6 +41,7 @@ import Testing
             (["listen.grpc=0.0.0.0:4317", "auth.required=true"], []),
             (["listen.grpc=0.0.0.0:4317", "auth.allow_anonymous=true"], []),
             (["listen.grpc=0.0.0.0:4317", "auth.required=yes"], ["auth.required"]),
+            (["auth.client_certificates=true"], ["auth.client_certificates"]),
             (["listen.grpc=no-such-host.invalid:4317"], ["listen.grpc"]),
         ] as [([String], [String])])
     func othersComeInOnlyWhereThatIsSaid(overrides: [String], expected: [String]) {
