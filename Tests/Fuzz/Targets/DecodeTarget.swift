@@ -24,7 +24,7 @@ private func checkDecode(_ input: ByteSlice, _ signal: Signal) throws {
 }
 
 private func checkDecode(_ input: ByteSlice, _ signal: Signal, _ budget: MemoryBudget) throws {
-    let export: Export
+    var export: Export
     do throws(DecodeError) {
         export = try Decoder.decode(signal: signal, body: input, limits: limits, budget: budget)
     } catch {
@@ -33,6 +33,49 @@ private func checkDecode(_ input: ByteSlice, _ signal: Signal, _ budget: MemoryB
         return try hold(error != unexpected, "protobuf-c refuses what the pre-scan accepted")
     }
     try checkExport(export, budget: budget)
+    do throws(DecodeError) {
+        try export.stamp(ResourceStamp(key: "tenant", value: Array("mine".utf8)), limits: limits)
+    } catch {
+        return try hold(error != .overBudget, "there was room for the stamp")
+    }
+    try checkStamped(export, budget: budget)
+}
+
+/// A tenant that was put on each resource stands there once, whatever the client sent, and the
+/// export can be stored and read again.
+private func checkStamped(_ export: borrowing Export, budget: MemoryBudget) throws {
+    var resources: [ResourceView?] = []
+    for group in export.resourceSpans { resources.append(group.resource) }
+    for group in export.resourceLogs { resources.append(group.resource) }
+    for group in export.resourceMetrics { resources.append(group.resource) }
+    for resource in resources {
+        guard let resource else { throw Broken(description: "a group has no resource") }
+        var tenants: [String] = []
+        for attribute in resource.attributes where attribute.key.string == "tenant" {
+            guard case .string(let value)? = attribute.value?.kind else { continue }
+            tenants.append(value.string)
+        }
+        try hold(tenants == ["mine"], "the tenants are \(tenants)")
+    }
+    let checksum = Walk(export).checksum
+    let signal = export.signal
+    try withPacked(export) { slice in
+        let copy = try Decoder.decode(
+            signal: signal, body: slice, limits: limits.ofStored, budget: budget)
+        let copiedChecksum = Walk(copy).checksum
+        try hold(copiedChecksum == checksum, "another export comes out of the stamped one")
+    }
+}
+
+/// Shows an export as it is stored.
+private func withPacked(
+    _ export: borrowing Export, _ body: (ByteSlice) throws -> Void
+) throws {
+    var bytes: [UInt8] = []
+    export.pack { unsafe bytes.append(contentsOf: $0.buffer) }
+    let announcedBytes = export.packedSizeBytes
+    try hold(bytes.count == announcedBytes, "packed \(bytes.count), announced \(announcedBytes)")
+    try withSlice(bytes, body)
 }
 
 private func checkExport(_ export: borrowing Export, budget: MemoryBudget) throws {
@@ -52,12 +95,8 @@ private func checkExport(_ export: borrowing Export, budget: MemoryBudget) throw
 private func checkPacked(
     _ export: borrowing Export, walk: Walk, budget: MemoryBudget
 ) throws {
-    var bytes: [UInt8] = []
-    export.pack { unsafe bytes.append(contentsOf: $0.buffer) }
-    let announcedBytes = export.packedSizeBytes
-    try hold(bytes.count == announcedBytes, "packed \(bytes.count), announced \(announcedBytes)")
     let signal = export.signal
-    try withSlice(bytes) { slice in
+    try withPacked(export) { slice in
         let copy = try Decoder.decode(signal: signal, body: slice, limits: limits, budget: budget)
         let copiedChecksum = Walk(copy).checksum
         try hold(copiedChecksum == walk.checksum, "another export comes out of the packed bytes")
