@@ -183,8 +183,9 @@ class Decoder:
             [PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
         )
 
-    def decode(self, signal, data):
-        number = list(SIGNALS).index(signal)
+    def decode(self, signal, data, is_json=False):
+        """Whether it is taken, and the packed export or the words of the refusal."""
+        number = list(SIGNALS).index(signal) | (0x10 if is_json else 0)
         self.process.stdin.write(struct.pack(">BI", number, len(data)) + data)
         self.process.stdin.flush()
         verdict, size = struct.unpack(">cI", self.process.stdout.read(5))
@@ -235,8 +236,8 @@ def name(found):
     return ", ".join(sorted(found)) or "without a reason"
 
 
-def inputs(signal):
-    target = f"decode-{signal}"
+def inputs(target):
+    """Files of the corpora, kept or learnt."""
     for folder in (ROOT / "Tests/Fuzz/corpus", ROOT / "Tests/Fuzz/failures", SCRATCH / "corpus"):
         if (folder / target).is_dir():
             yield from (path for path in sorted((folder / target).iterdir()) if path.is_file())
@@ -248,7 +249,7 @@ def main():
     failures = 0
     for signal in SIGNALS:
         outcomes = Counter()
-        for path in inputs(signal):
+        for path in inputs(f"decode-{signal}"):
             outcome, fault = compare(decoder, signal, path.read_bytes())
             outcomes[outcome] += 1
             if fault:
