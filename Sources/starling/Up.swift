@@ -62,7 +62,10 @@ struct Up: ParsableCommand {
             service.logger.info("\(names.count) columns for attributes on \(table)")
         }
         try service.run { served in
-            print(Banner.text(served, psqlCommand: postgres.psqlCommand), terminator: "")
+            let tls = service.configuration.tls
+            let text = Banner.text(
+                served, psqlCommand: postgres.psqlCommand, secured: tls.isOn ? tls.listeners : [])
+            print(text, terminator: "")
             fflush(nil)  // whoever reads it through a pipe waits for it now
         }
     }

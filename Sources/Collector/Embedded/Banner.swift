@@ -6,25 +6,32 @@ package enum Banner {
     /// - Parameters:
     ///   - served: Where what is served.
     ///   - psqlCommand: A command line that opens the database.
-    package static func text(_ served: ServedEndpoints, psqlCommand: String) -> String {
+    ///   - secured: The listeners that speak TLS.
+    package static func text(
+        _ served: ServedEndpoints, psqlCommand: String, secured: [ListenerName] = []
+    ) -> String {
+        func target(_ endpoint: Endpoint, _ listener: ListenerName) -> String {
+            Banner.target(endpoint, isSecure: secured.contains(listener))
+        }
         var text = "Starling \(Version.text) is ready.\n\n"
         text += "  OTLP/gRPC   \(served.grpc?.description ?? "off")\n"
-        text += "  API         \(served.api.map(target) ?? "off")\n"
+        text += "  API         \(served.api.map { target($0, .api) } ?? "off")\n"
         text += "  database    \(psqlCommand)\n"
         if let grpc = served.grpc {
             text += "\nTo point an SDK at it:\n\n"
-            text += "  export OTEL_EXPORTER_OTLP_ENDPOINT=\(target(grpc))\n"
+            text += "  export OTEL_EXPORTER_OTLP_ENDPOINT=\(target(grpc, .grpc))\n"
             text += "  export OTEL_EXPORTER_OTLP_PROTOCOL=grpc\n"
         }
         return text
     }
 
     /// As a client on this machine writes it: an address for every interface is none to connect to.
-    private static func target(_ endpoint: Endpoint) -> String {
-        switch endpoint {
-        case .tcp(host: "0.0.0.0", let port): "http://127.0.0.1:\(port)"
-        case .tcp(host: "::", let port): "http://[::1]:\(port)"
-        case .tcp: "http://\(endpoint)"
+    private static func target(_ endpoint: Endpoint, isSecure: Bool) -> String {
+        let scheme = isSecure ? "https" : "http"
+        return switch endpoint {
+        case .tcp(host: "0.0.0.0", let port): "\(scheme)://127.0.0.1:\(port)"
+        case .tcp(host: "::", let port): "\(scheme)://[::1]:\(port)"
+        case .tcp: "\(scheme)://\(endpoint)"
         case .unix(let path): "unix://\(path)"
         }
     }

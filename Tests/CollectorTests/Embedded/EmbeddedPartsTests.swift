@@ -197,6 +197,20 @@ import Testing
         #expect(text.contains("psql 'host=/x'\n"))
     }
 
+    @Test(arguments: [
+        ([ListenerName.grpc], true, false), ([.api], false, true), ([], false, false),
+    ])
+    func listenersWithTLSAreSaidToHaveIt(
+        secured: [ListenerName], isGRPCSecure: Bool, isAPISecure: Bool
+    ) {
+        let text = Banner.text(
+            ServedEndpoints(
+                grpc: .tcp(host: "::", port: 4317), api: .tcp(host: "127.0.0.1", port: 8080)),
+            psqlCommand: "psql", secured: secured)
+        #expect(text.contains("=https://[::1]:4317\n") == isGRPCSecure)
+        #expect(text.contains(" https://127.0.0.1:8080\n") == isAPISecure)
+    }
+
     @Test func withoutAListenerThereIsNothingToPointAt() {
         #expect(
             !Banner.text(ServedEndpoints(grpc: nil, api: nil), psqlCommand: "psql").contains(
