@@ -46,6 +46,7 @@ let package = Package(
         .package(
             url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
     ],
     targets: [
         // Fences: one per C library, declarations only.
@@ -75,7 +76,8 @@ let package = Package(
         station("Copy", ["Base", "Decode", "Rows"]),
         station("Postgres", ["Base", "Decode", "Copy", "Rows", "CLibPQ", "CLinux"]),
 
-        // Beside the path: what the daemon says about itself, over HTTP. Knows no station.
+        // Beside the path: what is served over HTTP, OTLP and what the daemon says about itself.
+        // Knows no station.
         station(
             "Web",
             [
@@ -84,6 +86,8 @@ let package = Package(
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
 
@@ -111,7 +115,14 @@ let package = Package(
         tests("HTTP2Tests", ["Base", "HTTP2"]),
         tests("GRPCTests", ["Base", "HTTP2", "GRPC"]),
         tests("DecodeTests", ["Base", "Decode", "COTLP", "CProtobufC", "OTLPFixtures"]),
-        tests("WebTests", ["Base", "Web"]),
+        tests(
+            "WebTests",
+            [
+                "Base", "Web",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
         tests("RingTests", ["Base", "Decode", "Ring"]),
         tests("SpoolTests", ["Base", "Spool", "CLinux"]),
         .target(

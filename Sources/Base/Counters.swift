@@ -52,6 +52,19 @@ package enum Counter: Int, CaseIterable, Sendable {
     case dataPointsRefused
     case dataPointsSpooled
     case dataPointsReplayed
+    // Items by how their requests were answered, and over what they came.
+    case spansAcceptedOverGRPC
+    case logRecordsAcceptedOverGRPC
+    case dataPointsAcceptedOverGRPC
+    case spansRefusedOverGRPC
+    case logRecordsRefusedOverGRPC
+    case dataPointsRefusedOverGRPC
+    case spansAcceptedOverHTTP
+    case logRecordsAcceptedOverHTTP
+    case dataPointsAcceptedOverHTTP
+    case spansRefusedOverHTTP
+    case logRecordsRefusedOverHTTP
+    case dataPointsRefusedOverHTTP
     case exportsDeduplicated
     /// Attributes that the configuration says not to store.
     case attributesDropped

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-package import Base
+internal import Base
 internal import Copy
 package import Logging
 internal import Postgres
 package import Socket
 internal import Spool
-package import TLS
+internal import TLS
 
 /// Why the daemon did not start, or how it ended.
 package struct DaemonError: Error, CustomStringConvertible {
@@ -35,10 +35,12 @@ package struct DaemonError: Error, CustomStringConvertible {
 /// Where what is served; nil is off.
 package struct ServedEndpoints: Sendable {
     package let grpc: Endpoint?
+    package let http: Endpoint?
     package let api: Endpoint?
 
-    package init(grpc: Endpoint?, api: Endpoint?) {
+    package init(grpc: Endpoint?, http: Endpoint?, api: Endpoint?) {
         self.grpc = grpc
+        self.http = http
         self.api = api
     }
 }
@@ -51,19 +53,19 @@ package struct Daemon {
     private let logger: Logger
     private let serviceManager: ServiceManager
     private let database: DatabaseSettings
-    private let api: any APIServer & TLSServer
+    private let servers: WebServers
     private let stop = StopSignal()
 
     private static let turnMs = 500
 
     package init(
         _ configuration: Configuration, logger: Logger, serviceManager: ServiceManager,
-        api: any APIServer & TLSServer
+        servers: WebServers
     ) {
         self.configuration = configuration
         self.logger = logger
         self.serviceManager = serviceManager
-        self.api = api
+        self.servers = servers
         database = DatabaseSettings(configuration)
     }
 
@@ -93,16 +95,17 @@ package struct Daemon {
         if let endpoint = pipeline.endpoint {
             pipeline.observer.serves(.init(name: "grpc", address: "\(endpoint)"))
         }
-        let apiEndpoint = try startAPI(pipeline.observer, tls)
+        let served = try servers.start(configuration, pipeline, tls)
         pipeline.start()
         if let endpoint = pipeline.endpoint { logger.notice("serving OTLP/gRPC on \(endpoint)") }
-        if let apiEndpoint { logger.notice("serving metrics and health on \(apiEndpoint)") }
-        started(ServedEndpoints(grpc: pipeline.endpoint, api: apiEndpoint))
+        if let endpoint = served.http { logger.notice("serving OTLP/HTTP on \(endpoint)") }
+        if let endpoint = served.api { logger.notice("serving metrics and health on \(endpoint)") }
+        started(served)
         serviceManager.ready(status: "serving")
         watch(pipeline, tls, &signals, reload: reload)
         end(pipeline, &signals)
-        // Last, so that the end can be watched.
-        if let apiEndpoint { APIStart.stop(api, at: apiEndpoint) }
+        // Last, so that the end can be watched, and the last outcomes reach their clients.
+        servers.stop(served)
     }
 
     // MARK: Start
@@ -167,16 +170,6 @@ package struct Daemon {
         }
     }
 
-    private func startAPI(
-        _ observer: Observer, _ tls: TLSKeeper?
-    ) throws(DaemonError) -> Endpoint? {
-        guard let wanted = configuration.listen.api else { return nil }
-        if let acceptor = tls?.acceptor(for: .api, at: wanted) { api.secure(with: acceptor) }
-        let endpoint = try APIStart.start(api, at: wanted, observing: observer)
-        observer.serves(.init(name: "api", address: "\(endpoint)"))
-        return endpoint
-    }
-
     // MARK: Running
 
     private func watch(
@@ -219,8 +212,9 @@ package struct Daemon {
     private func end(_ pipeline: Pipeline, _ signals: inout Signals) {
         serviceManager.stopping(status: "draining")
         logger.notice("draining: what is in flight is still stored and answered")
+        servers.http.beginDrain()
         let deadlineNs = Deadline.inMs(configuration.shutdown.drainTimeoutMs)
-        let isDrained = pipeline.drain {
+        let isDrained = pipeline.drain(with: servers.http) {
             signals.wait(timeoutMs: 20) == .terminate || Clock.monotonicNs >= deadlineNs
         }
         if !isDrained { logger.warning("the drain was cut short: clients will send again") }

@@ -20,6 +20,8 @@ final class Pipeline {
     /// Where OTLP/gRPC is served, with the real port.
     let endpoint: Endpoint?
     let observer: Observer
+    /// Takes what arrives over OTLP/HTTP.
+    let httpIntake: HTTPIntake
     private let stop: StopSignal
     private let ring: BoundedRing
     private let durability: Durability
@@ -49,8 +51,7 @@ final class Pipeline {
         Limits.checkSums()
         Decoder.prepare()
         self.counters = counters
-        self.stop = stop
-        self.logger = logger
+        (self.stop, self.logger) = (stop, logger)
         let budget = MemoryBudget(limitBytes: configuration.memory.budgetBytes)
         ring = BoundedRing(slotCountMax: configuration.ring.exportCountMax)
         losses = LossNotes(
@@ -92,22 +93,24 @@ final class Pipeline {
         tokenKeeper = TokenKeeper(
             configuration.auth, counters: counters, database: database, stop: stop, logger: logger)
         let shared = IngestShared(
-            intake: intake, largeDecoder: largeDecoder, budget: budget, counters: counters,
-            retryHint: retryHint, health: health, tokens: tokenKeeper.cache,
+            admission: Admission(intake: intake, largeDecoder: largeDecoder), budget: budget,
+            counters: counters, retryHint: retryHint, health: health, tokens: tokenKeeper.cache,
             http2: HTTP2Settings(configuration), grpc: GRPCSettings(configuration),
             connectionCountMax: configuration.limits.connectionCountMax,
             connectionCount: ConnectionCount())
+        httpIntake = HTTPIntake(shared, laneCount: max(1, configuration.server.loopCount))
         (loops, endpoint) = try Pipeline.makeLoops(configuration, shared: shared, tls: tls)
         life = PipelineLife(
-            loops: loops.map(\.control), writers: writers.map(\.progress), database: database)
+            loops: loops.map(\.control), lanes: httpIntake.controls,
+            writers: writers.map(\.progress), database: database)
         observer = Observer(
             ObservedParts(
                 counters: counters, ring: ring, budget: budget,
                 connectionCount: shared.connectionCount,
                 connectionCountMax: shared.connectionCountMax, commits: commits,
-                outage: durability.store, tokens: tokenKeeper.cache,
-                ackLatencies: loops.map(\.ackLatency), writers: writers.map(\.progress),
-                life: life, tls: tls),
+                outage: durability.store, tokens: shared.tokens,
+                ackLatencies: loops.map(\.ackLatency) + httpIntake.ackLatencies,
+                writers: writers.map(\.progress), life: life, tls: tls),
             database: database, partitionsAheadNs: configuration.partitions.aheadNs,
             health: health, stop: stop, logger: logger)
     }
@@ -171,12 +174,12 @@ final class Pipeline {
         }
     }
 
-    /// Serves what is in flight and takes nothing new, until all connections are gone or `isOver`
-    /// says to stop waiting; returns whether they are gone.
-    func drain(isOver: () -> Bool) -> Bool {
+    /// Serves what is in flight and takes nothing new, until all connections are gone, those of
+    /// `http` too, or `isOver` says to stop waiting; returns whether they are gone.
+    func drain(with http: any ExportServer, isOver: () -> Bool) -> Bool {
         observer.beginsDraining()
         advanceLoops(to: .draining)
-        while !loops.allSatisfy(\.control.isEmpty) {
+        while !http.isDrained || !loops.allSatisfy(\.control.isEmpty) {
             if isOver() { return false }
             // A loop says that it is empty in its turn, which the wake-up makes it take.
             for loop in loops { loop.wakeup.signal() }

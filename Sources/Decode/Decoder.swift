@@ -9,7 +9,10 @@ package enum Decoder {
     ///
     /// Call it once at start: then no request pays for it, and a library whose memory cannot be
     /// predicted stops the daemon (by a trap) before it listens. Cost: well below 1 ms.
-    package static func prepare() { _ = WireGrammar.shared }
+    package static func prepare() {
+        _ = WireGrammar.shared
+        _ = JSONGrammar.shared
+    }
 
     /// Decodes one request: pre-scan, reservation, one allocation, unpacking.
     ///

@@ -49,6 +49,8 @@ package struct Export: ~Copyable, @unchecked Sendable {
 
     private static func free(_ arena: consuming Arena) {}
 
+    package var items: ExportItems { ExportItems(signal: signal, count: itemCount) }
+
     /// Bytes of the budget that the export holds.
     package var heldSizeBytes: Int {
         arenaCapacityBytes + faults.heldSizeBytes + (stampMemory?.sizeBytes ?? 0)

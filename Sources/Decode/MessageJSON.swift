@@ -10,7 +10,7 @@ extension Export {
 }
 
 /// Writes any message of the schema by its descriptor.
-private enum MessageJSON {
+enum MessageJSON {
     private static let hexFieldNames: Set<String> = ["trace_id", "span_id", "parent_span_id"]
 
     static func text(_ message: UnsafePointer<ProtobufCMessage>) -> String {
@@ -147,7 +147,7 @@ private enum MessageJSON {
         }
     }
 
-    private static func camelCase(_ name: String) -> String {
+    static func camelCase(_ name: String) -> String {
         var camel = ""
         var isUpper = false
         for character in name {

@@ -127,7 +127,7 @@ struct WireGrammarBuilder {
 
     /// The proto `bytes` fields; every other field that is generated as bytes is a `string` in the
     /// schema.
-    private static let byteFieldNames: Set<String> = [
+    static let byteFieldNames: Set<String> = [
         "trace_id", "span_id", "parent_span_id", "bytes_value",
     ]
 

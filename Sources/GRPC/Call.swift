@@ -160,9 +160,11 @@ final class Call: StreamHandler {
     ) {
         state = .pending
         let message = ExportMessage(
-            signal: signal, isCompressed: isCompressed, deadlineNs: deadlineNs, streamID: stream.id,
-            identity: identity, payload: payload)
-        if let outcome = connection.sink?.received(message, from: connection) {
+            signal: signal, isCompressed: isCompressed, deadlineNs: deadlineNs, identity: identity,
+            payload: payload)
+        if let outcome = connection.sink?.received(
+            message, streamID: stream.id, from: connection)
+        {
             finish(outcome, on: stream)
         }
     }
@@ -268,27 +270,6 @@ extension MessageDeframer.Fault {
             .error(.internal, "the call ended inside its message")
         case .overBudget:
             preconditionFailure("handled as a retry")
-        }
-    }
-}
-
-extension Outcome {
-    /// The client will not send it again.
-    fileprivate var isAcknowledged: Bool {
-        switch self {
-        case .accepted, .partial: true
-        case .retry, .throttled, .refused, .expired: false
-        }
-    }
-
-    fileprivate var requestCounter: Counter {
-        switch self {
-        case .accepted: .requestsAccepted
-        case .partial: .requestsPartial
-        case .retry: .requestsRetry
-        case .throttled: .requestsThrottled
-        case .refused: .requestsRefused
-        case .expired: .requestsExpired
         }
     }
 }

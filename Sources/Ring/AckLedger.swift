@@ -25,6 +25,8 @@ package final class AckLedger: Sendable {
     package struct Settlement: Sendable {
         package let address: AckAddress
         package let outcome: Outcome
+        /// What the export holds; nil where it was not decoded.
+        package let items: ExportItems?
     }
 
     private let settled = Mutex<[Settlement]>([])
@@ -90,12 +92,13 @@ package struct AckTicket: ~Copyable, Sendable {
             .init(
                 address: address,
                 outcome: .retry(
-                    afterMs: Limits.retryAfterMsMin, message: "the daemon gave the request up")))
+                    afterMs: Limits.retryAfterMsMin, message: "the daemon gave the request up"),
+                items: nil))
     }
 
-    /// Reports the outcome.
-    package consuming func settle(_ outcome: Outcome) {
-        ledger.settle(.init(address: address, outcome: outcome))
+    /// Reports the outcome, and of how many items it is.
+    package consuming func settle(_ outcome: Outcome, items: ExportItems? = nil) {
+        ledger.settle(.init(address: address, outcome: outcome, items: items))
         isSettled = true
     }
 }

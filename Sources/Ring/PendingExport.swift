@@ -38,6 +38,7 @@ package struct PendingExport: ~Copyable, Sendable {
 
     /// Answers, and lets the export go.
     package consuming func settle(_ outcome: Outcome) {
-        ticket.settle(outcome)
+        let items = export.items
+        ticket.settle(outcome, items: items)
     }
 }

@@ -13,11 +13,14 @@ struct PeerContext: RequestContext {
     }
 
     /// Where it comes from, for people: `192.0.2.1:55000`, or `unix`; empty where nobody knows.
-    var peer: String {
-        guard let remoteAddress, let host = remoteAddress.ipAddress else {
-            return remoteAddress == nil ? "" : "unix"
-        }
-        let port = remoteAddress.port ?? 0
+    var peer: String { remoteAddress?.peerText ?? "" }
+}
+
+extension SocketAddress {
+    /// Of the other side, for people: `192.0.2.1:55000`, or `unix`.
+    var peerText: String {
+        guard let host = ipAddress else { return "unix" }
+        let port = port ?? 0
         return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
 }

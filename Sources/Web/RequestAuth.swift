@@ -9,19 +9,20 @@ enum RequestAuth {
         of head: HTTPRequest, for access: Access, _ authenticator: any Authenticator,
         peer: () -> String
     ) -> AuthFailure? {
-        switch authenticator.judge(credentials(of: head), for: access, peer: peer) {
+        let fields = head.headerFields.map { ($0.name.canonicalName, $0.value) }
+        return switch authenticator.judge(credentials(of: fields), for: access, peer: peer) {
         case .admitted: nil
         case .refused(let failure): failure
         }
     }
 
-    /// The header fields that show it.
-    static func credentials(of head: HTTPRequest) -> Credentials {
+    /// What the header fields bring to show it. Names may be in any case.
+    static func credentials(of fields: some Sequence<(String, String)>) -> Credentials {
         var credentials = Credentials()
-        for field in head.headerFields {
-            let name = field.name.canonicalName
+        for (name, value) in fields {
+            let name = name.lowercased()
             guard name == "authorization" || name == "x-api-key" else { continue }
-            let (nameBytes, valueBytes) = (Array(name.utf8), Array(field.value.utf8))
+            let (nameBytes, valueBytes) = (Array(name.utf8), Array(value.utf8))
             unsafe nameBytes.withUnsafeBytes { name in
                 unsafe valueBytes.withUnsafeBytes { value in
                     unsafe credentials.add(name: ByteSlice(name), value: ByteSlice(value))

@@ -15,12 +15,7 @@ package import TLS
 package final class WebServer: APIServer, TLSServer {
     private let logger: Logger
     private let acceptor = Mutex<TLSAcceptor?>(nil)
-    private let running = Mutex<Running?>(nil)
-
-    private struct Running {
-        let task: Task<Void, Never>
-        let ended: Handover<Bool>
-    }
+    private let server = ServerTask()
 
     // Bounds of what a client can take.
     private static let connectionCountMax = 64
@@ -29,7 +24,6 @@ package final class WebServer: APIServer, TLSServer {
     private static let headerListSizeBytesMax = 16 << 10
     private static let headerFieldSizeBytesMax = 8 << 10
     private static let headerCountMax = 100
-    private static let stopMs: UInt64 = 2_000
 
     package init(logger: Logger) { self.logger = logger }
 
@@ -41,31 +35,13 @@ package final class WebServer: APIServer, TLSServer {
         at address: APIAddress, observing daemon: any DaemonObserver
     ) throws(APIServerFailure) -> UInt16? {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let started = Handover<Result<UInt16?, APIServerFailure>>()
-        let ended = Handover<Bool>()
-        let application = makeApplication(at: address, observing: daemon, on: group) { channel in
-            started.give(.success(channel.localAddress?.port.map { UInt16(clamping: $0) }))
+        return try server.start(on: group.any(), name: "the API", logger: logger) { running in
+            try await self.makeApplication(at: address, observing: daemon, on: group, running)
+                .run()
         }
-        let logger = self.logger
-        let task = Task(executorPreference: LoopExecutor(group.any())) {
-            do {
-                try await application.run()
-            } catch {
-                started.give(.failure(APIServerFailure(error)))
-                if !Task.isCancelled { logger.error("the API is no longer served: \(error)") }
-            }
-            ended.give(true)
-        }
-        let port = try started.take().get()
-        running.withLock { $0 = Running(task: task, ended: ended) }
-        return port
     }
 
-    package func stop() {
-        guard let running = running.withLock({ $0.take() }) else { return }
-        running.task.cancel()
-        _ = running.ended.take(deadlineNs: Clock.monotonicNs + WebServer.stopMs * 1_000_000)
-    }
+    package func stop() { server.stop() }
 
     private static var channel: HTTP1Channel.Configuration {
         HTTP1Channel.Configuration(
@@ -78,11 +54,9 @@ package final class WebServer: APIServer, TLSServer {
     private func makeApplication(
         at address: APIAddress, observing daemon: any DaemonObserver,
         on group: MultiThreadedEventLoopGroup,
-        running: @escaping @Sendable (any Channel) -> Void
+        _ running: @escaping @Sendable (any Channel) -> Void
     ) -> some ApplicationProtocol {
-        var logger = self.logger
-        // What a client does wrong is its own affair; what ends the server is logged above.
-        logger.logLevel = .critical
+        let logger = self.logger.quiet
         let bind: BindAddress =
             switch address {
             case .tcp(let host, let port): .hostname(host, port: Int(port))
@@ -102,59 +76,5 @@ package final class WebServer: APIServer, TLSServer {
             onServerRunning: { running($0) },
             eventLoopGroupProvider: .shared(group),
             logger: logger)
-    }
-}
-
-extension APIServerFailure {
-    fileprivate init(_ error: any Error) {
-        if let error = error as? IOError {
-            self.init(code: error.errnoCode, "\(error)")
-        } else {
-            self.init("\(error)")
-        }
-    }
-}
-
-/// Runs Swift tasks on an event loop, so that serving takes one thread and no pool.
-private final class LoopExecutor: TaskExecutor {
-    private let loop: any EventLoop
-
-    init(_ loop: any EventLoop) { self.loop = loop }
-
-    func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
-        let executor = unsafe asUnownedTaskExecutor()
-        loop.execute { unsafe job.runSynchronously(on: executor) }
-    }
-}
-
-/// Hands one value from one thread to another that waits for it. The first value given counts.
-private final class Handover<Value: Sendable>: @unchecked Sendable {
-    private let monitor = Monitor()
-    // Protected by `monitor`.
-    private var value: Value?
-
-    func give(_ value: Value) {
-        monitor.withLock {
-            if self.value == nil { self.value = value }
-            monitor.broadcast()
-        }
-    }
-
-    func take() -> Value {
-        monitor.lock()
-        defer { monitor.unlock() }
-        while true {
-            if let value { return value }
-            monitor.wait()
-        }
-    }
-
-    /// Nil when none was given until then.
-    func take(deadlineNs: UInt64) -> Value? {
-        monitor.lock()
-        defer { monitor.unlock() }
-        while value == nil, monitor.wait(deadlineNs: deadlineNs) {}
-        return value
     }
 }

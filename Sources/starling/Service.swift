@@ -28,7 +28,8 @@ final class Service {
     func run(started: (ServedEndpoints) -> Void) throws(DaemonError) {
         let daemon = Daemon(
             configuration, logger: logger, serviceManager: serviceManager,
-            api: WebServer(logger: logger))
+            servers: WebServers(
+                api: WebServer(logger: logger), http: OTLPServer(logger: logger)))
         try daemon.serve(started: started, reload: reload)
     }
 

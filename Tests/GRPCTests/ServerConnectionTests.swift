@@ -18,11 +18,11 @@ private final class PreparedSink: ExportSink {
     func abandoned(streamID: Int32) { abandoned.append(streamID) }
 
     func received(
-        _ message: consuming ExportMessage, from connection: ServerConnection
+        _ message: consuming ExportMessage, streamID: Int32, from connection: ServerConnection
     ) -> Outcome? {
         let payload = unsafe Array(message.payload.slice.buffer)
         identities.append(message.identity)
-        received.append((message.signal, message.streamID, payload, message.isCompressed))
+        received.append((message.signal, streamID, payload, message.isCompressed))
         return outcomes.removeFirst()
     }
 }

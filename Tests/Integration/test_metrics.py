@@ -13,6 +13,7 @@ from support.waiting import eventually
 
 COLLECTOR_ITEMS = {"traces": "spans", "logs": "log_records", "metrics": "metric_points"}
 RECEIVER = '{receiver="otlp",transport="grpc"}'
+RECEIVER_HTTP = '{receiver="otlp",transport="http"}'
 
 
 @pytest.fixture
@@ -50,6 +51,7 @@ def test_sums_are_what_was_sent(observed):
         assert samples[f"otelcol_receiver_accepted_{name}_total{RECEIVER}"] == count
         assert samples[f"otelcol_receiver_refused_{name}_total{RECEIVER}"] == 0
         assert samples[f"otelcol_receiver_failed_{name}_total{RECEIVER}"] == 0
+        assert samples[f"otelcol_receiver_accepted_{name}_total{RECEIVER_HTTP}"] == 0
         assert samples[f'otelcol_exporter_sent_{name}_total{{exporter="postgresql"}}'] == count
         assert samples[f'starling_ack_latency_seconds_count{{signal="{signal}"}}'] == 3
         assert samples[f'starling_ack_latency_seconds_bucket{{le="+Inf",signal="{signal}"}}'] == 3

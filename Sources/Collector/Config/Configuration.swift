@@ -13,6 +13,7 @@ package struct Configuration: Sendable, Equatable {
     package internal(set) var auth = Auth()
     package internal(set) var tls = Security()
     package internal(set) var limits = RequestLimits()
+    package internal(set) var http = HTTP()
     package internal(set) var http2 = HTTP2()
     package internal(set) var memory = Memory()
     package internal(set) var ring = Ring()
@@ -43,7 +44,7 @@ package struct Configuration: Sendable, Equatable {
     package struct Listen: Sendable, Equatable {
         /// `listen.grpc`. OTLP/gRPC.
         package internal(set) var grpc: Endpoint?
-        /// `listen.http`. OTLP/HTTP; checked, not served by this version.
+        /// `listen.http`. OTLP/HTTP.
         package internal(set) var http: Endpoint?
         /// `listen.api`. Metrics, health and status over HTTP.
         package internal(set) var api: Endpoint?
@@ -75,6 +76,11 @@ package struct Configuration: Sendable, Equatable {
         package internal(set) var concurrentStreamCountMax = 0
         /// `limits.header_list_bytes_max`. Decoded header fields of one request.
         package internal(set) var headerListSizeBytesMax = 0
+    }
+
+    package struct HTTP: Sendable, Equatable {
+        /// `http.cors_origins`. Origins whose pages may send; `*` for every one.
+        package internal(set) var allowedOrigins: [String] = []
     }
 
     package struct HTTP2: Sendable, Equatable {
@@ -202,14 +208,11 @@ extension Configuration {
     /// `serve` logs each as a warning at start.
     package var notes: [String] {
         var notes: [String] = []
-        if let http = listen.http {
-            notes.append("listen.http is \(http), but this version does not serve OTLP/HTTP")
-        }
         if auth.isRequired, auth.isAnonymousAllowed {
             notes.append("auth.allow_anonymous has no effect, because auth.required is true")
         }
-        if listen.grpc == nil {
-            notes.append("listen.grpc is empty, so nothing is received")
+        if listen.grpc == nil, listen.http == nil {
+            notes.append("listen.grpc and listen.http are empty, so nothing is received")
         }
         return notes + tls.notes
     }

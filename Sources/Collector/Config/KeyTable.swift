@@ -7,7 +7,7 @@ private let dayNs: Int64 = 24 * hourNs
 extension ConfigurationKey {
     /// Every key there is, in the order in which files and listings show them.
     package static let all =
-        database + listen + auth + security + limits + flow + partitions + retention
+        database + listen + auth + security + limits + http + flow + partitions + retention
         + deadLetters + attributes
         + process
 
@@ -39,8 +39,8 @@ extension ConfigurationKey {
             "listen.grpc", \.listen.grpc, .endpoint, default: "127.0.0.1:4317",
             help: "Where OTLP over gRPC is received"),
         ConfigurationKey(
-            "listen.http", \.listen.http, .endpoint, default: "",
-            help: "Where OTLP over HTTP is received; not served by this version"),
+            "listen.http", \.listen.http, .endpoint, default: "127.0.0.1:4318",
+            help: "Where OTLP over HTTP is received"),
         ConfigurationKey(
             "listen.api", \.listen.api, .endpoint, default: "127.0.0.1:8080",
             help: "Where metrics, health and status are served over HTTP"),
@@ -90,6 +90,12 @@ extension ConfigurationKey {
             "limits.header_list_bytes_max", \.limits.headerListSizeBytesMax,
             .bytes((1 << 10)...(1 << 20)),
             default: "16KiB", help: "Decoded header fields of one request"),
+    ]
+
+    private static let http = [
+        ConfigurationKey(
+            "http.cors_origins", \.http.allowedOrigins, .origins, default: "",
+            help: "Web pages that may send from a browser, by their origins")
     ]
 
     /// RFC 9113 allows windows from 65,535 to 2^31 - 1 bytes without tricks.

@@ -164,6 +164,38 @@ extension ValueFormat where Value == Bool {
     }
 }
 
+extension ValueFormat where Value == [String] {
+    /// Origins as browsers write them (RFC 6454 §6.1): scheme, host, and a port that is not usual.
+    static var origins: ValueFormat {
+        ValueFormat(
+            typeText: "origins", unitText: "",
+            rangeText: "https://host or http://host:port, with commas between, * for all, or empty "
+                + "for none",
+            parse: { (text) throws(ValueFault) in
+                var origins: [String] = []
+                for part in text.split(separator: ",") {
+                    origins.append(try origin(part.filter { $0 != " " }))
+                }
+                return origins
+            }, text: { $0.joined(separator: ",") })
+    }
+
+    private static func origin(_ text: String) throws(ValueFault) -> String {
+        if text == "*" { return text }
+        let host = ["https://", "http://"].lazy.filter { text.hasPrefix($0) }
+            .map { text.dropFirst($0.count) }.first
+        guard let host, !host.isEmpty, !host.contains(where: { "/?#@*".contains($0) }),
+            text == text.lowercased()
+        else {
+            throw ValueFault(
+                "\"\(text)\" is not an origin",
+                remedy: "write scheme and host as browsers do, for example "
+                    + "https://app.example.com, without a path")
+        }
+        return text
+    }
+}
+
 extension ValueFormat where Value: RawRepresentable<String> & CaseIterable {
     /// One of the names of `Value`.
     static func choice() -> ValueFormat {

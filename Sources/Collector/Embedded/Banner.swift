@@ -15,12 +15,17 @@ package enum Banner {
         }
         var text = "Starling \(Version.text) is ready.\n\n"
         text += "  OTLP/gRPC   \(served.grpc?.description ?? "off")\n"
+        text += "  OTLP/HTTP   \(served.http.map { target($0, .http) } ?? "off")\n"
         text += "  API         \(served.api.map { target($0, .api) } ?? "off")\n"
         text += "  database    \(psqlCommand)\n"
-        if let grpc = served.grpc {
-            text += "\nTo point an SDK at it:\n\n"
-            text += "  export OTEL_EXPORTER_OTLP_ENDPOINT=\(target(grpc, .grpc))\n"
-            text += "  export OTEL_EXPORTER_OTLP_PROTOCOL=grpc\n"
+        let ways: [(String, Endpoint?, ListenerName)] = [
+            ("grpc", served.grpc, .grpc), ("http/protobuf", served.http, .http),
+        ]
+        for (index, way) in ways.filter({ $0.1 != nil }).enumerated() {
+            guard let endpoint = way.1 else { continue }
+            text += index == 0 ? "\nTo point an SDK at it:\n\n" : "\nor\n\n"
+            text += "  export OTEL_EXPORTER_OTLP_ENDPOINT=\(target(endpoint, way.2))\n"
+            text += "  export OTEL_EXPORTER_OTLP_PROTOCOL=\(way.0)\n"
         }
         return text
     }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Base
-internal import Decode
 internal import GRPC
 internal import HTTP2
 internal import Ring
@@ -81,34 +80,14 @@ final class IngestConnection: ConnectionHandler, ExportSink {
     // MARK: ExportSink
 
     func received(
-        _ message: consuming ExportMessage, from server: ServerConnection
+        _ message: consuming ExportMessage, streamID: Int32, from server: ServerConnection
     ) -> Outcome? {
-        let deadlineNs = message.deadlineNs
-        let streamID = message.streamID
         let address = AckAddress(connectionID: id, streamID: streamID)
-        do throws(Intake.Failure) {
-            let decoded = try loop.shared.intake.decodeInline(message, digest: &loop.digest)
-            guard decoded.export.itemCount > 0 else { return .accepted }
-            loop.shared.intake.push(
-                decoded, deadlineNs: deadlineNs, ticket: loop.ledger.open(address),
-                cancellation: cancellation(for: streamID))
-            #if DEBUG
-            if TestBreak.isOn(.ackBeforeCommit) {
-                cancellations.removeValue(forKey: streamID)
-                return .accepted
-            }
-            #endif
-            return nil
-        } catch {
-            switch error {
-            case .outcome(let outcome): return outcome
-            case .tooLargeForLoop:
-                loop.shared.largeDecoder.enqueue(
-                    message, ticket: loop.ledger.open(address),
-                    cancellation: cancellation(for: streamID))
-                return nil
-            }
-        }
+        let outcome = loop.shared.admission.take(
+            message, digest: &loop.digest, ticket: { loop.ledger.open(address) },
+            cancellation: { cancellation(for: streamID) })
+        if outcome != nil { cancellations.removeValue(forKey: streamID) }
+        return outcome
     }
 
     func abandoned(streamID: Int32) {

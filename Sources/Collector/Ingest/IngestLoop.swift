@@ -10,8 +10,7 @@ internal import TLS
 
 /// What all ingest loops have in common.
 struct IngestShared: Sendable {
-    let intake: Intake
-    let largeDecoder: LargeDecoder
+    let admission: Admission
     let budget: MemoryBudget
     let counters: Counters
     let retryHint: RetryHint
@@ -143,6 +142,7 @@ final class IngestLoop: EventLoopClient {
     private func answerSettled() {
         ledger.collect(into: &settlements)
         for settlement in settlements {
+            shared.counters.addAnswered(settlement.items, settlement.outcome, over: .grpc)
             guard let connection = connections[settlement.address.connectionID] else {
                 shared.counters.add(.answersWithoutStream)
                 continue

@@ -82,28 +82,31 @@ final class Intake: Sendable {
     ) {
         let fingerprint = decoded.fingerprint
         let charge = Charge(decoded)
-        if let outcome = take(charge, for: decoded) { return ticket.settle(outcome) }
+        if let outcome = take(charge, for: decoded) {
+            return ticket.settle(outcome, items: decoded.export.items)
+        }
         guard let bufferLedger else {
             let pending = PendingExport(
                 export: decoded.export, fingerprint: fingerprint, ticket: ticket,
                 cancellation: cancellation, deadlineNs: deadlineNs, arrivalUnixNs: Clock.unixNs)
             return queue(pending, charge)
         }
+        let items = decoded.export.items
         let pending = PendingExport(
             export: decoded.export, fingerprint: fingerprint,
             ticket: bufferLedger.open(ticket.address), cancellation: Cancellation(),
             deadlineNs: .max, arrivalUnixNs: Clock.unixNs)
         if isCommitted(pending) {
             pending.settle(.accepted)
-            ticket.settle(.accepted)
+            ticket.settle(.accepted, items: items)
         } else if let refused = ring.tryPush(pending) {
             losses.refused(refused)
             charge?.undo()
             // Nothing was promised, so nothing is lost.
             refused.settle(.accepted)
-            ticket.settle(ringIsFull)
+            ticket.settle(ringIsFull, items: items)
         } else {
-            ticket.settle(.accepted)
+            ticket.settle(.accepted, items: items)
         }
     }
 
@@ -141,10 +144,42 @@ final class Intake: Sendable {
         digest: inout ExportDigest
     ) throws(Failure) -> Decoded {
         guard message.isCompressed else {
-            return try decode(message.payload.slice, of: message, digest: &digest)
+            return try decode(
+                message.payload.slice, of: message, sizeBytesMax: inflatedSizeBytesMax,
+                digest: &digest)
         }
         let inflated = try inflate(message, limitBytes: inflatedSizeBytesMax)
-        return try decode(inflated.slice, of: message, digest: &digest)
+        return try decode(
+            inflated.slice, of: message, sizeBytesMax: inflatedSizeBytesMax, digest: &digest)
+    }
+
+    private func decode(
+        _ body: ByteSlice, of message: borrowing ExportMessage, sizeBytesMax: Int,
+        digest: inout ExportDigest
+    ) throws(Failure) -> Decoded {
+        guard message.encoding == .json else {
+            return try decode(body, of: message, digest: &digest)
+        }
+        let wire: WireBuffer
+        do throws(JSONError) {
+            wire = try JSONTranscoder.transcode(
+                body, signal: message.signal, limits: decodeLimits, sizeBytesMax: sizeBytesMax,
+                budget: budget)
+        } catch {
+            switch error {
+            case .refused(let refusal): throw .outcome(.refused(refusal))
+            case .tooLarge where sizeBytesMax < messageSizeBytesMax: throw .tooLargeForLoop
+            case .tooLarge:
+                throw .outcome(
+                    .refused(
+                        Refusal(
+                            .tooLarge,
+                            "the request has more bytes as protobuf than "
+                                + "limits.request_bytes_max, \(sizeBytesMax)")))
+            case .overBudget: throw .outcome(overBudget)
+            }
+        }
+        return try decode(wire.slice, of: message, digest: &digest)
     }
 
     private func inflate(

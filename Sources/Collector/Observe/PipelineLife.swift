@@ -7,13 +7,19 @@ internal import Postgres
 /// Thread: any. Cost: a relaxed load each.
 struct PipelineLife: Sendable {
     private let loops: [IngestLoopControl]
+    /// Those of OTLP/HTTP.
+    private let lanes: [IngestLoopControl]
     private let writers: [WriterProgress]
     private let writerStallNsMax: UInt64
 
     private static let loopStallNsMax: UInt64 = 10_000_000_000
 
-    init(loops: [IngestLoopControl], writers: [WriterProgress], database: DatabaseSettings) {
+    init(
+        loops: [IngestLoopControl], lanes: [IngestLoopControl], writers: [WriterProgress],
+        database: DatabaseSettings
+    ) {
         self.loops = loops
+        self.lanes = lanes
         self.writers = writers
         // A writer may wait for a connection and for one statement; beyond both it is stuck.
         writerStallNsMax =
@@ -22,7 +28,7 @@ struct PipelineLife: Sendable {
 
     /// Every loop turns.
     func areLoopsAlive(nowNs: UInt64) -> Bool {
-        loops.allSatisfy { loop in
+        (loops + lanes).allSatisfy { loop in
             let lastTickNs = loop.lastTickNs
             return lastTickNs == 0 || nowNs < lastTickNs + PipelineLife.loopStallNsMax
         }

@@ -15,6 +15,7 @@ enum CounterFamily: String, CaseIterable {
     case itemsReceived = "items_received"
     case itemsReplayed = "items_replayed"
     case itemsSettled = "items_settled"
+    case itemsAnswered = "items_answered"
     case exportsDeduplicated = "exports_deduplicated"
     case attributesDropped = "attributes_dropped"
     case attributesOfOtherType = "attributes_of_other_type"
@@ -53,6 +54,8 @@ enum CounterFamily: String, CaseIterable {
             "Spans, log records and data points out of the spool that are settled."
         case .itemsSettled:
             "Items by what became of them; with what is in flight they are received and replayed."
+        case .itemsAnswered:
+            "Items of decoded requests by what their clients were told, and over which protocol."
         case .exportsDeduplicated: "Requests recognised as a retry of what is committed."
         case .attributesDropped: "Attributes that the configuration says not to store."
         case .attributesOfOtherType:
@@ -103,14 +106,9 @@ extension Counter {
         case .requestsRefused: .answered("refused")
         case .requestsExpired: .answered("expired")
         case .requestsThrottled: .answered("throttled")
-        case .authMissing: .turnedAway(.missing)
-        case .authMalformed: .turnedAway(.malformed)
-        case .authUnknown: .turnedAway(.unknown)
-        case .authExpired: .turnedAway(.expired)
-        case .authRevoked: .turnedAway(.revoked)
-        case .authCertificate: .turnedAway(.certificate)
-        case .authScope: .turnedAway(.scope)
-        case .authNotReady: .turnedAway(.notReady)
+        case .authMissing, .authMalformed, .authUnknown, .authExpired, .authRevoked, .authScope,
+            .authNotReady, .authCertificate:
+            .turnedAway(self)
         case .answersWithoutStream: CounterPlace(.answersWithoutStream)
         case .healthCalls: CounterPlace(.healthCalls)
         case .spansReceived: .received(.traces)
@@ -134,6 +132,12 @@ extension Counter {
         case .dataPointsRefused: .settled(.metrics, "refused")
         case .dataPointsSpooled: .settled(.metrics, "spooled")
         case .dataPointsReplayed: .replayed(.metrics)
+        case .spansAcceptedOverGRPC, .logRecordsAcceptedOverGRPC, .dataPointsAcceptedOverGRPC,
+            .spansAcceptedOverHTTP, .logRecordsAcceptedOverHTTP, .dataPointsAcceptedOverHTTP:
+            .answered(self, "accepted") { $0.acceptedCounter($1) }
+        case .spansRefusedOverGRPC, .logRecordsRefusedOverGRPC, .dataPointsRefusedOverGRPC,
+            .spansRefusedOverHTTP, .logRecordsRefusedOverHTTP, .dataPointsRefusedOverHTTP:
+            .answered(self, "refused") { $0.refusedCounter($1) }
         case .exportsDeduplicated: CounterPlace(.exportsDeduplicated)
         case .attributesDropped: CounterPlace(.attributesDropped)
         case .attributesOfOtherType: CounterPlace(.attributesOfOtherType)
@@ -183,8 +187,11 @@ extension CounterPlace {
         CounterPlace(.requestsAnswered, ("outcome", outcome))
     }
 
-    fileprivate static func turnedAway(_ failure: AuthFailure) -> CounterPlace {
-        CounterPlace(.authFailures, ("reason", failure.rawValue))
+    fileprivate static func turnedAway(_ counter: Counter) -> CounterPlace {
+        guard let failure = AuthFailure.allCases.first(where: { $0.counter == counter }) else {
+            preconditionFailure("a counter of no failure")
+        }
+        return CounterPlace(.authFailures, ("reason", failure.rawValue))
     }
 
     fileprivate static func received(_ signal: Signal) -> CounterPlace {
@@ -193,6 +200,20 @@ extension CounterPlace {
 
     fileprivate static func replayed(_ signal: Signal) -> CounterPlace {
         CounterPlace(.itemsReplayed, ("signal", signal.label))
+    }
+
+    /// Of the protocol and signal for which `counterOf` gives `counter`.
+    fileprivate static func answered(
+        _ counter: Counter, _ outcome: String, _ counterOf: (ExportTransport, Signal) -> Counter
+    ) -> CounterPlace {
+        for transport in ExportTransport.allCases {
+            for signal in Signal.allCases where counterOf(transport, signal) == counter {
+                return CounterPlace(
+                    .itemsAnswered, ("signal", signal.label), ("transport", transport.rawValue),
+                    ("outcome", outcome))
+            }
+        }
+        preconditionFailure("a counter of no protocol")
     }
 
     fileprivate static func settled(_ signal: Signal, _ outcome: String) -> CounterPlace {

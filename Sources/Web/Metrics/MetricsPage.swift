@@ -32,22 +32,17 @@ struct MetricsPage {
         let counters = daemon.counters
         for signal in Signal.allCases {
             let item = signal.collectorItemName
-            let receiver: MetricsText.Labels = [("receiver", "otlp"), ("transport", "grpc")]
-            page.family(
-                "otelcol_receiver_accepted_\(item)_total", .counter,
-                "Number of \(signal.itemName) that were acknowledged as stored.")
-            page.sample(
-                "otelcol_receiver_accepted_\(item)_total", receiver,
-                counters[signal.committedCounter] + counters[signal.deduplicatedCounter])
-            page.family(
-                "otelcol_receiver_refused_\(item)_total", .counter,
-                "Number of \(signal.itemName) that were not stored; the client was told so.")
-            page.sample(
-                "otelcol_receiver_refused_\(item)_total", receiver, counters[signal.refusedCounter])
-            page.family(
-                "otelcol_receiver_failed_\(item)_total", .counter,
-                "Number of \(signal.itemName) lost by an error of the receiver: none ever is.")
-            page.sample("otelcol_receiver_failed_\(item)_total", receiver, 0)
+            addReceiver(
+                "accepted_\(item)", "Number of \(signal.itemName) that were acknowledged as stored."
+            ) { counters[$0.acceptedCounter(signal)] }
+            addReceiver(
+                "refused_\(item)",
+                "Number of \(signal.itemName) that were not stored; the client was told so."
+            ) { counters[$0.refusedCounter(signal)] }
+            addReceiver(
+                "failed_\(item)",
+                "Number of \(signal.itemName) lost by an error of the receiver: none ever is."
+            ) { _ in 0 }
             page.family(
                 "otelcol_exporter_sent_\(item)_total", .counter,
                 "Number of \(signal.itemName) that were committed.")
@@ -64,6 +59,17 @@ struct MetricsPage {
         page.sample(
             "otelcol_exporter_queue_capacity", [("exporter", "postgresql")],
             daemon.ring.exportCountMax)
+    }
+
+    private mutating func addReceiver(
+        _ name: String, _ help: String, _ count: (ExportTransport) -> Int
+    ) {
+        let name = "otelcol_receiver_\(name)_total"
+        page.family(name, .counter, help)
+        for transport in ExportTransport.allCases {
+            page.sample(
+                name, [("receiver", "otlp"), ("transport", transport.rawValue)], count(transport))
+        }
     }
 
     private mutating func addCounters() {

@@ -191,10 +191,26 @@ import Testing
         ] as [(Endpoint, String)])
     func endpointForClients(endpoint: Endpoint, expected: String) {
         let text = Banner.text(
-            ServedEndpoints(grpc: endpoint, api: nil), psqlCommand: "psql 'host=/x'")
+            ServedEndpoints(grpc: endpoint, http: nil, api: nil), psqlCommand: "psql 'host=/x'")
         #expect(text.contains("OTEL_EXPORTER_OTLP_ENDPOINT=\(expected)\n"))
         #expect(text.contains("OTEL_EXPORTER_OTLP_PROTOCOL=grpc\n"))
         #expect(text.contains("psql 'host=/x'\n"))
+        #expect(text.contains("OTLP/HTTP   off\n"))
+    }
+
+    @Test func bothWaysAreNamed() {
+        let text = Banner.text(
+            ServedEndpoints(
+                grpc: .tcp(host: "127.0.0.1", port: 1), http: .tcp(host: "127.0.0.1", port: 2),
+                api: nil), psqlCommand: "psql")
+        #expect(text.contains("OTEL_EXPORTER_OTLP_PROTOCOL=grpc\n\nor\n"))
+        #expect(
+            text.hasSuffix(
+                """
+                  export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:2
+                  export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf
+
+                """))
     }
 
     @Test(arguments: [
@@ -205,7 +221,8 @@ import Testing
     ) {
         let text = Banner.text(
             ServedEndpoints(
-                grpc: .tcp(host: "::", port: 4317), api: .tcp(host: "127.0.0.1", port: 8080)),
+                grpc: .tcp(host: "::", port: 4317), http: nil,
+                api: .tcp(host: "127.0.0.1", port: 8080)),
             psqlCommand: "psql", secured: secured)
         #expect(text.contains("=https://[::1]:4317\n") == isGRPCSecure)
         #expect(text.contains(" https://127.0.0.1:8080\n") == isAPISecure)
@@ -213,7 +230,7 @@ import Testing
 
     @Test func withoutAListenerThereIsNothingToPointAt() {
         #expect(
-            !Banner.text(ServedEndpoints(grpc: nil, api: nil), psqlCommand: "psql").contains(
-                "OTEL_"))
+            !Banner.text(ServedEndpoints(grpc: nil, http: nil, api: nil), psqlCommand: "psql")
+                .contains("OTEL_"))
     }
 }

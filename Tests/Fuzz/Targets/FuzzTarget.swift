@@ -11,7 +11,7 @@ struct FuzzTarget: Sendable {
     let check: @Sendable (ByteSlice) throws -> Void
 
     static let all: [FuzzTarget] =
-        decode + [
+        decode + json + [
             FuzzTarget(name: "rows", inputSizeBytesMax: 8_192, check: checkRows),
             FuzzTarget(name: "text", inputSizeBytesMax: 256, check: checkText),
             FuzzTarget(name: "deframer", inputSizeBytesMax: 1_024, check: checkDeframer),

@@ -22,11 +22,11 @@ private final class RotatingSink: ExportSink {
     ]
 
     func received(
-        _ message: consuming ExportMessage, from connection: ServerConnection
+        _ message: consuming ExportMessage, streamID: Int32, from connection: ServerConnection
     ) -> Outcome? {
         receivedCount += 1
         let outcome = RotatingSink.outcomes[(first + receivedCount) % RotatingSink.outcomes.count]
-        if outcome == nil { pendingIDs.append(message.streamID) }
+        if outcome == nil { pendingIDs.append(streamID) }
         return outcome
     }
 

@@ -55,8 +55,8 @@ class Daemon:
 
     def start(self):
         self.notify = NotifySocket(self.folder / "notify")
-        # Off unless a test wants it: many daemons run side by side, and the API has one default port.
-        environment = (clean_environment() | {"STARLING_LISTEN_API": ""} | self.environment
+        # Off unless a test wants them: many daemons run side by side, and each has one default port.
+        environment = (clean_environment() | {"STARLING_LISTEN_API": "", "STARLING_LISTEN_HTTP": ""} | self.environment
                        | {"NOTIFY_SOCKET": str(self.notify.path)})
         with open(self.folder / "stdout", "ab") as out, open(self.folder / "stderr", "ab") as err:
             self.process = subprocess.Popen(

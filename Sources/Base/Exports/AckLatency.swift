@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-package import Base
 
 /// How long acknowledgements took on one loop, per signal: from the end of the request to its
 /// answer.

@@ -3,24 +3,25 @@ internal import Base
 internal import CLinux
 internal import Socket
 
-/// The start of the API on `listen.api`: its address, and the errors that operators see.
-enum APIStart {
+/// The start of a web server: its address, and the errors that operators see.
+enum WebStart {
     /// Who is in the group of the daemon may ask.
     private static let socketMode: UInt32 = 0o660
 
-    /// Serves, and returns where, with the real port.
+    /// Lets `start` serve, and returns where, with the real port. `key` is what the address was
+    /// configured with.
     static func start(
-        _ server: any APIServer, at endpoint: Endpoint, observing daemon: any DaemonObserver
+        at endpoint: Endpoint, key: String,
+        _ start: (APIAddress) throws(APIServerFailure) -> UInt16?
     ) throws(DaemonError) -> Endpoint {
         do throws(APIServerFailure) {
             switch endpoint {
             case .tcp(let host, let port):
-                let bound = try server.start(
-                    at: .tcp(host: host, port: port), observing: daemon)
+                let bound = try start(.tcp(host: host, port: port))
                 return .tcp(host: host, port: bound ?? port)
             case .unix(let path):
                 try checkIsFree(endpoint)
-                _ = try server.start(at: .unix(path: path), observing: daemon)
+                _ = try start(.unix(path: path))
                 _ = unsafe chmod(path, socketMode)
                 return endpoint
             }
@@ -28,12 +29,12 @@ enum APIStart {
             let reason = error.code.map { SystemError("bind", "\(endpoint)", code: $0).description }
             throw DaemonError(
                 .cannotListen,
-                "\(reason ?? error.description); choose another address with listen.api")
+                "\(reason ?? error.description); choose another address with \(key)")
         }
     }
 
-    static func stop(_ server: any APIServer, at endpoint: Endpoint) {
-        server.stop()
+    /// Removes the socket file of a server that has been stopped.
+    static func clean(_ endpoint: Endpoint) {
         if case .unix(let path) = endpoint { _ = unsafe unlink(path) }
     }
 

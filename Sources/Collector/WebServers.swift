@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Base
+internal import Socket
+package import TLS
+
+/// What is served over HTTP, beside the stations: by whom.
+package struct WebServers: Sendable {
+    let api: any APIServer & TLSServer
+    let http: any ExportServer & TLSServer
+
+    package init(api: any APIServer & TLSServer, http: any ExportServer & TLSServer) {
+        self.api = api
+        self.http = http
+    }
+
+    /// Starts what is configured; when that fails, nothing is left running. Returns where all of it
+    /// is served, gRPC included.
+    func start(
+        _ configuration: Configuration, _ pipeline: Pipeline, _ tls: TLSKeeper?
+    ) throws(DaemonError) -> ServedEndpoints {
+        let observer = pipeline.observer
+        if let wanted = configuration.listen.api,
+            let acceptor = tls?.acceptor(for: .api, at: wanted)
+        {
+            api.secure(with: acceptor)
+        }
+        if let wanted = configuration.listen.http,
+            let acceptor = tls?.acceptor(for: .http, at: wanted)
+        {
+            http.secure(with: acceptor)
+        }
+        let apiEndpoint = try started(configuration.listen.api, "listen.api") {
+            (address) throws(APIServerFailure) in
+            try api.start(at: address, observing: observer)
+        }
+        if let apiEndpoint { observer.serves(.init(name: "api", address: "\(apiEndpoint)")) }
+        do throws(DaemonError) {
+            let httpEndpoint = try started(configuration.listen.http, "listen.http") {
+                (address) throws(APIServerFailure) in
+                try http.start(
+                    at: address, settings: ExportServerSettings(configuration),
+                    receiver: pipeline.httpIntake)
+            }
+            if let httpEndpoint {
+                observer.serves(.init(name: "http", address: "\(httpEndpoint)"))
+            }
+            return ServedEndpoints(
+                grpc: pipeline.endpoint, http: httpEndpoint, api: apiEndpoint)
+        } catch {
+            stop(ServedEndpoints(grpc: nil, http: nil, api: apiEndpoint))
+            throw error
+        }
+    }
+
+    /// Ends what `start` began.
+    func stop(_ served: ServedEndpoints) {
+        if let endpoint = served.http {
+            http.stop()
+            WebStart.clean(endpoint)
+        }
+        if let endpoint = served.api {
+            api.stop()
+            WebStart.clean(endpoint)
+        }
+    }
+
+    private func started(
+        _ wanted: Endpoint?, _ key: String,
+        _ start: (APIAddress) throws(APIServerFailure) -> UInt16?
+    ) throws(DaemonError) -> Endpoint? {
+        guard let wanted else { return nil }
+        return try WebStart.start(at: wanted, key: key, start)
+    }
+}
+
+extension ExportServerSettings {
+    fileprivate init(_ configuration: Configuration) {
+        self.init()
+        requestSizeBytesMax = configuration.limits.requestSizeBytesMax
+        deadlineNs = UInt64(configuration.limits.requestDeadlineMs) * 1_000_000
+        headerListSizeBytesMax = configuration.limits.headerListSizeBytesMax
+        concurrentStreamCountMax = configuration.limits.concurrentStreamCountMax
+        streamWindowBytes = configuration.http2.streamWindowBytes
+        connectionWindowBytes = configuration.http2.connectionWindowBytes
+        allowedOrigins = configuration.http.allowedOrigins
+    }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+internal import HummingbirdCore
+internal import Logging
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOHTTP2
+
+/// What Hummingbird does with a connection: hands it to handlers, and waits for its end.
+struct OTLPChannel: ServerChildChannel {
+    private let service: OTLPService
+
+    struct Value: ServerChildChannelValue {
+        let channel: any Channel
+    }
+
+    init(_ service: OTLPService) { self.service = service }
+
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+        let value = Value(channel: channel)
+        let receiver = service.receiver
+        guard receiver.connectionOpened() else {
+            channel.close(promise: nil)
+            return channel.eventLoop.makeSucceededFuture(value)
+        }
+        channel.closeFuture.whenComplete { _ in receiver.connectionClosed() }
+        let service = self.service
+        // A client that has closed its side is gone: nobody would hear the answer.
+        return channel.setOption(.allowRemoteHalfClosure, value: false).flatMapThrowing {
+            try channel.pipeline.syncOperations.addHandler(ProtocolSniffer(service))
+            return value
+        }
+    }
+
+    func handle(value: Value, logger: Logger) async {
+        await withTaskCancellationHandler {
+            // An error would say no more than that it is closed.
+            try? await value.channel.closeFuture.get()
+        } onCancel: {
+            value.channel.close(promise: nil)
+        }
+    }
+}
+
+extension ChannelPipeline.SynchronousOperations {
+    /// Makes the channel speak HTTP/1.1, one request after the other.
+    func addHTTP1(_ service: OTLPService) throws -> ExportHandler {
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        limits.maxHeaderFieldSize = service.limits.headerFieldSizeBytesMax
+        limits.maxHeaderListSize = service.settings.headerListSizeBytesMax
+        limits.maxHeaderFieldCount = service.limits.headerCountMax
+        try configureHTTPServerPipeline(
+            withPipeliningAssistance: true, withErrorHandling: false,
+            withOutboundHeaderValidation: true, withEncoderConfiguration: .init(),
+            withDecoderLimitConfiguration: limits)
+        let handler = ExportHandler(service, transport: .http1, loop: eventLoop)
+        try addHandler(handler)
+        return handler
+    }
+
+    /// Makes the channel speak HTTP/2, a channel of its own for each request.
+    ///
+    /// `requestBegins` is called on the channel's loop.
+    func addHTTP2(
+        _ service: OTLPService, requestBegins: @escaping @Sendable () -> Void
+    ) throws {
+        let settings = service.settings
+        var connection = NIOHTTP2Handler.ConnectionConfiguration()
+        connection.initialSettings = [
+            HTTP2Setting(
+                parameter: .maxConcurrentStreams, value: settings.concurrentStreamCountMax),
+            HTTP2Setting(parameter: .maxHeaderListSize, value: settings.headerListSizeBytesMax),
+            HTTP2Setting(parameter: .initialWindowSize, value: settings.streamWindowBytes),
+        ]
+        connection.targetWindowSize = settings.connectionWindowBytes
+        var stream = NIOHTTP2Handler.StreamConfiguration()
+        stream.targetWindowSize = settings.streamWindowBytes
+        let manager = NIOHTTP2ServerConnectionManagementHandler(
+            eventLoop: eventLoop,
+            configuration: .init(
+                maxIdleTime: service.limits.idleTime, maxAge: nil, maxGraceTime: nil,
+                keepalive: nil))
+        _ = try configureHTTP2Pipeline(
+            mode: .server, connectionConfiguration: connection, streamConfiguration: stream,
+            streamDelegate: manager.http2StreamDelegate
+        ) { channel in
+            channel.eventLoop.makeCompletedFuture {
+                requestBegins()
+                try channel.pipeline.syncOperations.addHandlers(
+                    HTTP2FramePayloadToHTTP1ServerCodec(),
+                    ExportHandler(service, transport: .http2, loop: channel.eventLoop))
+            }
+        }
+        try addHandlers(manager, HTTP2ErrorHandler(service.receiver.counters))
+    }
+}
+
+/// Ends a connection whose client broke HTTP/2. A GOAWAY that says why is out already.
+final class HTTP2ErrorHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTP2Frame
+
+    private let counters: Counters
+
+    init(_ counters: Counters) { self.counters = counters }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        switch error {
+        case is NIOHTTP2Errors.StreamError, is NIOHTTP2Errors.NoSuchStream:
+            break  // of one stream, which hears of it as well
+        case is any NIOHTTP2Error:
+            counters.add(.connectionsAborted)
+            context.close(promise: nil)
+        default:
+            context.close(promise: nil)
+        }
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import NIOCore
+
+/// Looks at the first bytes of a connection, and makes it speak HTTP/2 if they are its preface
+/// (RFC 9113 §3.4), else HTTP/1.1. Stays, to see when the bytes of a next request begin to arrive.
+///
+/// Thread: the channel's loop.
+final class ProtocolSniffer: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+
+    private let service: OTLPService
+    private var state = State.sniffing
+    private var held = ByteBuffer()
+    private var timer: Scheduled<Void>?
+
+    private enum State {
+        case sniffing
+        case http1(ExportHandler)
+        case http2
+    }
+
+    private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
+
+    init(_ service: OTLPService) { self.service = service }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        closeLater(service.limits.headTime, context)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        timer?.cancel()
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch state {
+        case .http1(let handler):
+            handler.bytesArrived()
+            context.fireChannelRead(data)
+        case .http2:
+            context.fireChannelRead(data)
+        case .sniffing:
+            var bytes = unwrapInboundIn(data)
+            held.writeBuffer(&bytes)
+            guard let isHTTP2 = ProtocolSniffer.isHTTP2(held.readableBytesView) else { return }
+            decide(isHTTP2: isHTTP2, context)
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .sniffing = state, event is ChannelShouldQuiesceEvent {
+            return context.close(promise: nil)
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard case .sniffing = state else { return context.fireErrorCaught(error) }
+        context.close(promise: nil)
+    }
+
+    /// Nil as long as it can be either.
+    static func isHTTP2(_ start: some Collection<UInt8>) -> Bool? {
+        guard preface.starts(with: start.prefix(preface.count)) else { return false }
+        return start.count >= preface.count ? true : nil
+    }
+
+    private func decide(isHTTP2: Bool, _ context: ChannelHandlerContext) {
+        do {
+            if isHTTP2 {
+                // Its own timer only runs from the end of a first request.
+                closeLater(service.limits.idleTime, context)
+                let sniffer = NIOLoopBound(self, eventLoop: context.eventLoop)
+                try context.pipeline.syncOperations.addHTTP2(service) {
+                    sniffer.value.timer?.cancel()
+                }
+                state = .http2
+            } else {
+                timer?.cancel()
+                let handler = try context.pipeline.syncOperations.addHTTP1(service)
+                state = .http1(handler)
+                handler.bytesArrived()
+            }
+        } catch {
+            return context.close(promise: nil)
+        }
+        let bytes = held
+        held = ByteBuffer()
+        context.fireChannelRead(wrapInboundOut(bytes))
+        context.fireChannelReadComplete()
+    }
+
+    private func closeLater(_ delay: TimeAmount, _ context: ChannelHandlerContext) {
+        timer?.cancel()
+        let context = NIOLoopBound(context, eventLoop: context.eventLoop)
+        timer = context.eventLoop.scheduleTask(in: delay) { context.value.close(promise: nil) }
+    }
+}
