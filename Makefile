@@ -56,6 +56,10 @@ bench: release venv ## Measure throughput, latency, CPU and memory of the releas
 bench-size: release venv ## Measure bytes per row beside two other schemas (ARGS=...).
 	PYTHONPATH=Tests/Integration $(VENV)/bin/python Tests/Benchmarks/size.py $(ARGS)
 
+.PHONY: attack
+attack: release venv ## Attack the release build and measure what that costs both sides (ARGS=...).
+	Tests/Attacks/run $(ARGS)
+
 # Of each scenario, and which: all, or names out of docs/reliability.md.
 DURATION ?= 1m
 SCENARIO ?= all

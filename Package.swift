@@ -111,7 +111,7 @@ let package = Package(
 
         tests("BaseTests", ["Base"]),
         tests("TLSTests", ["Base", "TLS", "COpenSSL"]),
-        tests("SocketTests", ["Base", "Socket", "TLS"]),
+        tests("SocketTests", ["Base", "Socket", "TLS", "CLinux"]),
         tests("HTTP2Tests", ["Base", "HTTP2"]),
         tests("GRPCTests", ["Base", "HTTP2", "GRPC"]),
         tests("DecodeTests", ["Base", "Decode", "COTLP", "CProtobufC", "OTLPFixtures"]),

@@ -10,8 +10,35 @@ internal import Synchronization
 package enum Counter: Int, CaseIterable, Sendable {
     case connectionsAccepted
     case connectionsRefused
+    /// Turned away above `limits.connections_per_address_max`.
+    case connectionsRefusedByAddress
+    /// Turned away because the peer is not among `listen.proxy_addresses`.
+    case connectionsRefusedNoProxy
+    /// Times that no connection could be accepted: out of descriptors, or of memory.
+    case acceptFailures
     case connectionsClosed
+    /// Asked to go for their age, and for want of requests.
+    case connectionsRetiredByAge
+    case connectionsRetiredIdle
+    /// Closed with calls in flight, because `connections.age_grace` was over.
+    case connectionsCut
+    /// Ended because the peer broke HTTP/2; those below name what it did.
     case connectionsAborted
+    case abortedForPings
+    case abortedForSettings
+    case abortedForControlFrames
+    case abortedForResets
+    case abortedForInvalidFrames
+    case abortedForHeaderLists
+    case abortedForEmptyData
+    case abortedForUnreadFrames
+    case abortedForSlowHandshake
+    case abortedForSlowHeaders
+    case abortedForKeepalive
+    case abortedForStalledWrites
+    case abortedForProxyHeader
+    /// Streams reset because the client gave no window for the answer.
+    case answersUntaken
     case requestsReceived
     case requestsAccepted
     case requestsPartial

@@ -3,6 +3,7 @@
 #ifndef STARLING_CLINUX_H
 #define STARLING_CLINUX_H
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -51,6 +52,13 @@ static inline char **linux_environ(void) { return environ; }
 
 // fcntl is variadic, which Swift does not call.
 static inline int linux_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 0); }
+
+// The same of a descriptor that was inherited: ours alone from now on, and never waiting.
+static inline int linux_adopt(int fd) {
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -1;
+    return fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
 
 // SIG_IGN is a cast in a macro. A write to a peer that is gone is then an error, not a reason to die.
 static inline void linux_ignore_sigpipe(void) { signal(SIGPIPE, SIG_IGN); }

@@ -55,13 +55,16 @@ package struct Daemon {
     private let database: DatabaseSettings
     private let servers: WebServers
     private let stop = StopSignal()
+    private var sockets: ActivatedSockets
 
     private static let turnMs = 500
 
+    /// `sockets` are those that the service manager opened; the daemon owns them.
     package init(
         _ configuration: Configuration, logger: Logger, serviceManager: ServiceManager,
-        servers: WebServers
+        sockets: ActivatedSockets = ActivatedSockets(), servers: WebServers
     ) {
+        self.sockets = sockets
         self.configuration = configuration
         self.logger = logger
         self.serviceManager = serviceManager
@@ -73,7 +76,7 @@ package struct Daemon {
     ///
     /// `started` is called once everything is served, with where; `reload` on SIGHUP, for the
     /// configuration to go on with, or nil where it stays as it was.
-    package func serve(
+    package mutating func serve(
         started: (ServedEndpoints) -> Void, reload: () -> Configuration?
     ) throws(DaemonError) {
         ProcessMemory.configure()
@@ -157,13 +160,20 @@ package struct Daemon {
         }
     }
 
-    private func makePipeline(
+    private mutating func makePipeline(
         _ partitions: PartitionMaker, _ spool: Spool?, _ tls: TLSKeeper?, _ counters: Counters
     ) throws(DaemonError) -> Pipeline {
+        let inherited = sockets.take(.grpc)
+        if let name = sockets.rest.first {
+            throw DaemonError(
+                .cannotListen,
+                "systemd hands over a socket named \"\(name.rawValue)\", which this version opens "
+                    + "by itself; remove that socket unit")
+        }
         do throws(SystemError) {
             return try Pipeline(
                 configuration, partitions: partitions, database: database, spool: spool,
-                tls: tls, counters: counters, stop: stop, logger: logger)
+                inherited: inherited, tls: tls, counters: counters, stop: stop, logger: logger)
         } catch {
             throw DaemonError(
                 .cannotListen, "\(error); choose another address with listen.grpc")

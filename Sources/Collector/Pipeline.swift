@@ -43,10 +43,12 @@ final class Pipeline {
     /// Used by `sweep` only.
     private var unwanted = ExportBatch(exportCountMax: 256)
 
-    /// Makes every part and binds the listening sockets; nothing runs yet.
+    /// Makes every part and binds the listening sockets; nothing runs yet. `inherited` is the
+    /// descriptor of one that systemd bound; it belongs to the pipeline then.
     init(
         _ configuration: Configuration, partitions: PartitionMaker, database: DatabaseSettings,
-        spool: Spool?, tls: TLSKeeper?, counters: Counters, stop: StopSignal, logger: Logger
+        spool: Spool?, inherited: Int32?, tls: TLSKeeper?, counters: Counters, stop: StopSignal,
+        logger: Logger
     ) throws(SystemError) {
         Limits.checkSums()
         Decoder.prepare()
@@ -96,19 +98,18 @@ final class Pipeline {
             admission: Admission(intake: intake, largeDecoder: largeDecoder), budget: budget,
             counters: counters, retryHint: retryHint, health: health, tokens: tokenKeeper.cache,
             http2: HTTP2Settings(configuration), grpc: GRPCSettings(configuration),
-            connectionCountMax: configuration.limits.connectionCountMax,
-            connectionCount: ConnectionCount())
+            times: ConnectionTimes(configuration.connections),
+            places: ConnectionAdmission(configuration.limits),
+            proxies: configuration.listen.proxies, log: ConnectionLog(logger))
         httpIntake = HTTPIntake(shared, laneCount: max(1, configuration.server.loopCount))
-        (loops, endpoint) = try Pipeline.makeLoops(configuration, shared: shared, tls: tls)
+        (loops, endpoint) = try Pipeline.makeLoops(configuration, inherited, shared, tls)
         life = PipelineLife(
             loops: loops.map(\.control), lanes: httpIntake.controls,
             writers: writers.map(\.progress), database: database)
         observer = Observer(
             ObservedParts(
-                counters: counters, ring: ring, budget: budget,
-                connectionCount: shared.connectionCount,
-                connectionCountMax: shared.connectionCountMax, commits: commits,
-                outage: durability.store, tokens: shared.tokens,
+                counters: counters, ring: ring, budget: budget, places: shared.places,
+                commits: commits, outage: durability.store, tokens: shared.tokens,
                 ackLatencies: loops.map(\.ackLatency) + httpIntake.ackLatencies,
                 writers: writers.map(\.progress), life: life, tls: tls),
             database: database, partitionsAheadNs: configuration.partitions.aheadNs,
@@ -116,13 +117,20 @@ final class Pipeline {
     }
 
     private static func makeLoops(
-        _ configuration: Configuration, shared: IngestShared, tls: TLSKeeper?
+        _ configuration: Configuration, _ inherited: Int32?, _ shared: IngestShared,
+        _ tls: TLSKeeper?
     ) throws(SystemError) -> ([IngestLoop], Endpoint?) {
-        guard let wanted = configuration.listen.grpc else { return ([], nil) }
-        let acceptor = tls?.acceptor(for: .grpc, at: wanted)
         var loops: [IngestLoop] = []
-        let first = try Listener(wanted)
+        let first: Listener
+        if let inherited {
+            first = try Listener(adopting: inherited, name: "grpc")
+        } else if let wanted = configuration.listen.grpc {
+            first = try Listener(wanted, unixMode: UInt32(configuration.listen.unixMode))
+        } else {
+            return ([], nil)
+        }
         let bound = first.endpoint
+        let acceptor = tls?.acceptor(for: .grpc, at: bound)
         for _ in 1..<max(1, configuration.server.loopCount) {
             loops.append(
                 try IngestLoop(shared: shared, listener: first.another(), acceptor: acceptor))
@@ -264,6 +272,7 @@ extension HTTP2Settings {
         headerListBytesMax = configuration.limits.headerListSizeBytesMax
         streamWindowBytes = configuration.http2.streamWindowBytes
         connectionWindowBytes = configuration.http2.connectionWindowBytes
+        pings.intervalNs = UInt64(configuration.connections.pingIntervalNsMin)
     }
 }
 
@@ -272,5 +281,30 @@ extension GRPCSettings {
         self.init()
         messageSizeBytesMax = configuration.limits.requestSizeBytesMax
         deadlineNs = UInt64(configuration.limits.requestDeadlineMs) * 1_000_000
+    }
+}
+
+extension Configuration.Listen {
+    /// Who may say for whom it connects; nil where nobody does.
+    fileprivate var proxies: AddressList? { isBehindProxy ? proxyAddresses : nil }
+}
+
+extension ConnectionAdmission {
+    fileprivate convenience init(_ limits: Configuration.RequestLimits) {
+        self.init(
+            countMax: limits.connectionCountMax, perSourceMax: limits.connectionsPerAddressMax)
+    }
+}
+
+extension ConnectionTimes {
+    fileprivate init(_ configuration: Configuration.Connections) {
+        self.init()
+        handshakeNsMax = UInt64(configuration.handshakeNsMax)
+        headerBlockNsMax = handshakeNsMax
+        keepaliveIntervalNs = UInt64(configuration.keepaliveIntervalNs)
+        keepaliveNsMax = UInt64(configuration.keepaliveNsMax)
+        idleNsMax = UInt64(configuration.idleNsMax)
+        ageNsMax = UInt64(configuration.ageNsMax)
+        graceNs = UInt64(configuration.ageGraceNs)
     }
 }

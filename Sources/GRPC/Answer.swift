@@ -110,9 +110,11 @@ enum Answer {
         headers.append("grpc-status", String(code.rawValue))
         headers.append("grpc-message", percentEncoded(message))
         if let retryAfterMs {
-            let details = StatusDetails.retryInfo(
-                code: code, message: message, retryAfterMs: retryAfterMs)
-            headers.append("grpc-status-details-bin", Base64.unpadded(details))
+            let info = StatusDetails.retryInfo(afterMs: retryAfterMs)
+            let status = StatusDetails.status(code: code, message: message, retryInfo: info)
+            headers.append("grpc-status-details-bin", Base64.unpadded(status))
+            // OpenTelemetry's exporter for Python looks for the delay here and nowhere else.
+            headers.append("google.rpc.retryinfo-bin", Base64.unpadded(info))
         }
     }
 

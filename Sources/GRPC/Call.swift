@@ -15,8 +15,13 @@ final class Call: StreamHandler {
     private var receivedNs: UInt64 = 0
     /// Who it is from, as its head says.
     private var identity: Identity?
+    /// When the answer was ready, or, of one that is sent a part at a time, when the client last
+    /// had taken all of it.
+    private var answeredNs: UInt64 = 0
     /// Of a call of Health/Watch.
     var watch: HealthWatch?
+    /// Counted among the calls of reflection of its connection.
+    var isConversation = false
     /// Body bytes taken, for which the peer has no new credit yet.
     private var withheldBytes = 0
     private var withheldSinceNs: UInt64 = 0
@@ -57,8 +62,6 @@ final class Call: StreamHandler {
             let nowNs = Clock.monotonicNs
             deadlineNs = timeoutNs < deadlineNs - nowNs ? nowNs + timeoutNs : deadlineNs
         }
-        let isLasting = head.route == .health(.watch) || head.route == .reflection
-        if isLasting, head.timeout == .absent { deadlineNs = .max }
         deframer = MessageDeframer(budget: connection.budget)
         state = .receivingBody
         if head.route == .reflection { beginReflection(on: stream) }
@@ -136,6 +139,7 @@ final class Call: StreamHandler {
 
     func closed(errorCode: UInt32, on stream: Stream) {
         deframer = nil
+        if isConversation { connection.conversationCount -= 1 }
         if state == .pending { connection.sink?.abandoned(streamID: stream.id) }
     }
 
@@ -197,14 +201,23 @@ final class Call: StreamHandler {
         answer(Answer.of(outcome), on: stream)
     }
 
+    /// A call without a deadline of its client's is served for as long as the client likes.
+    func beginLasting(_ state: State) {
+        self.state = state
+        answeredNs = Clock.monotonicNs
+        if head.timeout == .absent { deadlineNs = .max }
+    }
+
     /// Ends an answer that was begun.
     func finishStreaming(_ code: StatusCode, _ message: String, on stream: Stream) {
         state = .answered
+        answeredNs = Clock.monotonicNs
         Answer.end(code, message, on: stream, of: connection.session)
     }
 
     func answer(_ answer: Answer, on stream: Stream) {
         state = .answered
+        answeredNs = Clock.monotonicNs
         deframer = nil
         releaseCredit(on: stream)
         answer.send(on: stream, of: connection.session)
@@ -240,6 +253,10 @@ final class Call: StreamHandler {
 
     /// Lets time pass: deadlines, and credit that was withheld long enough.
     func tick(nowNs: UInt64, on stream: Stream) {
+        if isUntaken(nowNs: nowNs, on: stream) {
+            connection.counters.add(.answersUntaken)
+            return connection.session.cancel(stream)
+        }
         guard state != .answered else { return }
         if nowNs >= deadlineNs { return finish(.expired, on: stream) }
         if state == .streaming { return tellHealth(on: stream) }
@@ -249,6 +266,19 @@ final class Call: StreamHandler {
         } else if nowNs - withheldSinceNs >= connection.settings.withholdingNsMax {
             finish(connection.overBudget, on: stream)
         }
+    }
+}
+
+extension Call {
+    /// The client gives no window for an answer that it asked for.
+    private func isUntaken(nowNs: UInt64, on stream: Stream) -> Bool {
+        switch state {
+        case .answered: break
+        case .streaming, .conversing:
+            if !stream.hasUnsentBody { answeredNs = nowNs }
+        case .receivingHead, .receivingBody, .pending: return false
+        }
+        return nowNs > answeredNs + connection.settings.answerNsMax
     }
 }
 

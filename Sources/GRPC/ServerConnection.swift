@@ -12,6 +12,10 @@ package struct GRPCSettings: Sendable {
     package var withholdingNsMax: UInt64 = 1_000_000_000
     /// Share of the memory budget above which new credit is withheld, in percent.
     package var memoryShortPercent = 75
+    /// Time for which an answer may wait for the client's window.
+    package var answerNsMax: UInt64 = 30_000_000_000
+    /// Calls of reflection that one connection may have open: each holds answers for its client.
+    package var conversationCountMax = 4
 
     package init() {}
 }
@@ -36,6 +40,11 @@ package final class ServerConnection {
     /// What a call is told when memory is short; asked for at that moment.
     private let retryHint: () -> Int
     private var drain = Drain.none
+    private var life: ConnectionLife
+    private var isCut = false
+    private var retirementText: StaticString = ""
+    /// Calls of reflection that are open.
+    var conversationCount = 0
 
     private enum Drain: Equatable {
         case none
@@ -46,9 +55,13 @@ package final class ServerConnection {
     }
 
     private static let drainPingNsMax: UInt64 = 5_000_000_000
+    // What our PINGs carry, so that their answers can be told apart.
+    private static let drainPing: UInt64 = 1
+    private static let keepalivePing: UInt64 = 2
 
     package init(
-        http2: HTTP2Settings, settings: GRPCSettings, budget: MemoryBudget, counters: Counters,
+        http2: HTTP2Settings, settings: GRPCSettings, times: ConnectionTimes = ConnectionTimes(),
+        budget: MemoryBudget, counters: Counters,
         health: HealthStatus = HealthStatus(), ackLatency: AckLatency = AckLatency(),
         authenticator: (any Authenticator)? = nil, retryHint: @escaping () -> Int
     ) {
@@ -60,8 +73,12 @@ package final class ServerConnection {
         self.ackLatency = ackLatency
         self.authenticator = authenticator
         self.retryHint = retryHint
+        life = ConnectionLife(
+            times, beganNs: Clock.monotonicNs, jitter: Double.random(in: 0...1))
         session.makeHandler = { [unowned self] _ in Call(connection: self) }
-        session.pingAcknowledged = { [unowned self] in finishAnnouncement() }
+        session.pingAcknowledged = { [unowned self] payload in
+            if payload == ServerConnection.drainPing { finishAnnouncement() }
+        }
     }
 
     /// Gives the call on `streamID` its outcome. Counted where nobody is there any more to hear it.
@@ -77,6 +94,23 @@ package final class ServerConnection {
             (stream.handler as? Call)?.tick(nowNs: nowNs, on: stream)
         }
         if case .announced(let deadlineNs) = drain, nowNs >= deadlineNs { finishAnnouncement() }
+        live(nowNs: nowNs)
+    }
+
+    /// Does what the time of the connection demands.
+    private func live(nowNs: UInt64) {
+        switch life.tick(nowNs: nowNs, session.facts) {
+        case .none: break
+        case .ping: session.submitPing(ServerConnection.keepalivePing)
+        case .retire(let retirement):
+            counters.add(retirement.counter)
+            retirementText = retirement.debugText
+            beginDrain(nowNs: nowNs)
+        case .cut:
+            counters.add(.connectionsCut)
+            isCut = true
+        case .end(let abuse): session.end(abuse)
+        }
     }
 
     /// Tells those who watch the daemon's health that it ends. Send this before the drain begins,
@@ -90,17 +124,17 @@ package final class ServerConnection {
         guard drain == .none else { return }
         drain = .announced(deadlineNs: nowNs + ServerConnection.drainPingNsMax)
         session.submitShutdownNotice()
-        session.submitPing()
+        session.submitPing(ServerConnection.drainPing)
     }
 
     private func finishAnnouncement() {
         guard case .announced = drain else { return }
         drain = .final
-        session.submitGoAway()
+        session.submitGoAway(retirementText)
     }
 
     /// True once the drain is through: nothing is served any more and nothing will be.
-    package var isDrained: Bool { drain == .final && session.openStreamCount == 0 }
+    package var isDrained: Bool { isCut || drain == .final && session.openStreamCount == 0 }
 
     var isMemoryShort: Bool {
         budget.inUseBytes > budget.limitBytes / 100 * settings.memoryShortPercent
@@ -111,5 +145,22 @@ package final class ServerConnection {
 
     var overBudget: Outcome {
         .retry(afterMs: retryHint(), message: "no memory is free for this request now")
+    }
+}
+
+extension ConnectionLife.Retirement {
+    fileprivate var counter: Counter {
+        switch self {
+        case .age: .connectionsRetiredByAge
+        case .idle: .connectionsRetiredIdle
+        }
+    }
+
+    /// As gRPC's own servers say it.
+    fileprivate var debugText: StaticString {
+        switch self {
+        case .age: "max_age"
+        case .idle: "max_idle"
+        }
     }
 }

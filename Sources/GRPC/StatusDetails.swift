@@ -4,19 +4,24 @@ internal import CProtobufC
 
 /// The protobuf messages that answers carry, packed by protobuf-c.
 enum StatusDetails {
-    /// A google.rpc.Status holding one RetryInfo, for `grpc-status-details-bin`.
-    static func retryInfo(code: StatusCode, message: String, retryAfterMs: Int) -> [UInt8] {
+    /// A google.rpc.RetryInfo.
+    static func retryInfo(afterMs: Int) -> [UInt8] {
         var delay = unsafe GoogleProtobuf__Duration()
         unsafe google_protobuf__duration__init(&delay)
-        unsafe delay.seconds = Int64(retryAfterMs / 1_000)
-        unsafe delay.nanos = Int32(retryAfterMs % 1_000) * 1_000_000
+        unsafe delay.seconds = Int64(afterMs / 1_000)
+        unsafe delay.nanos = Int32(afterMs % 1_000) * 1_000_000
         var info = unsafe Rpc__RetryInfo()
         unsafe rpc__retry_info__init(&info)
-        let packedInfo = unsafe withUnsafeMutablePointer(to: &delay) { delay in
+        return unsafe withUnsafeMutablePointer(to: &delay) { delay in
             unsafe info.retry_delay = delay
             return unsafe packed(&info, of: Rpc__RetryInfo.self)
         }
-        return unsafe withAny("type.googleapis.com/google.rpc.RetryInfo", packedInfo) { any in
+    }
+
+    /// A google.rpc.Status that holds one RetryInfo, as `retryInfo` gives it, for
+    /// `grpc-status-details-bin`.
+    static func status(code: StatusCode, message: String, retryInfo: [UInt8]) -> [UInt8] {
+        unsafe withAny("type.googleapis.com/google.rpc.RetryInfo", retryInfo) { any in
             var status = unsafe Rpc__Status()
             unsafe rpc__status__init(&status)
             unsafe status.code = Int32(code.rawValue)

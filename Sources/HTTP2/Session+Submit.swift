@@ -76,6 +76,9 @@ extension Session {
         return stream
     }
 
+    /// Ends the stream at once, because time is over.
+    package func cancel(_ stream: Stream) { reset(stream, errorCode: NGHTTP2_CANCEL.rawValue) }
+
     /// Ends the stream at once, both ways.
     package func reset(_ stream: Stream, errorCode: UInt32) {
         guard stream.isOpen else { return }

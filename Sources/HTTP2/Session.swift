@@ -17,28 +17,41 @@ package final class Session {
         /// nghttp2 refused the input or ran out of memory; its own error code.
         case library(Int32)
         /// The peer crossed a limit of ours.
-        case abuse(String)
+        case abuse(Abuse)
     }
 
     let raw: OpaquePointer
     let role: Role
     let settings: HTTP2Settings
     private(set) var streams: [Int32: Stream] = [:]
-    private var invalidFrames = 0
-    private var failure: Failure?
+    private var meter: FrameMeter
+    private var walk: FrameWalk
+    /// Why it cannot go on; what is queued, a GOAWAY above all, may still be sent.
+    package private(set) var failure: Failure?
+    /// When bytes came last.
+    package private(set) var lastReceivedNs: UInt64
+    /// Streams that the peer has opened.
+    package private(set) var streamCount: UInt64 = 0
+    var hasPeerSettings = false
+    var areSettingsAcknowledged = false
+    /// Which header block is being received, counted from 1; 0 for none.
+    private var headerBlock: UInt64 = 0
+    private var headerBlockCount: UInt64 = 0
+    private var headerBlockStreamID: Int32 = 0
 
     /// Makes the handler of a stream that the peer opens (server), called when its headers begin.
     package var makeHandler: ((Stream) -> any StreamHandler)?
-    /// A PING of ours came back.
-    package var pingAcknowledged: (() -> Void)?
+    /// A PING of ours came back, with what `submitPing` was given.
+    package var pingAcknowledged: ((UInt64) -> Void)?
     /// The peer will not take new streams.
     package var goAwayReceived: (() -> Void)?
-    /// Header fields cut off, frames that broke the protocol: for counting.
-    package var abuseObserved: (() -> Void)?
 
     package init(role: Role, settings: HTTP2Settings) {
         self.role = role
         self.settings = settings
+        meter = FrameMeter(settings)
+        walk = FrameWalk(hasPreface: role == .server)
+        lastReceivedNs = Clock.monotonicNs
         unsafe raw = Session.makeRaw(role: role, settings: settings)
         unsafe nghttp2_session_set_user_data(raw, Unmanaged.passUnretained(self).toOpaque())
         submitPreface()
@@ -48,18 +61,23 @@ package final class Session {
 
     // MARK: Bytes in, bytes out
 
-    /// Takes what the socket gave. After an error, flush `nextOutput` (it holds the GOAWAY), then
-    /// close.
-    package func receive(_ bytes: ByteSlice) throws(Failure) {
+    /// Takes what the socket gave at `nowNs`. After an error, flush `nextOutput` (it holds the
+    /// GOAWAY), then close.
+    package func receive(
+        _ bytes: ByteSlice, nowNs: UInt64 = Clock.monotonicNs
+    ) throws(Failure) {
         if let failure { throw failure }
         guard !bytes.isEmpty else { return }
+        lastReceivedNs = nowNs
+        countFrames(bytes)
+        if let failure { throw failure }
         let taken = unsafe nghttp2_session_mem_recv(
             raw, bytes.base?.assumingMemoryBound(to: UInt8.self), bytes.count)
         if let failure { throw failure }
         guard taken >= 0 else { throw fail(.library(Int32(taken))) }
         guard unsafe nghttp2_session_get_outbound_queue_size(raw) <= settings.outboundFramesMax
         else {
-            throw fail(.abuse("more than \(settings.outboundFramesMax) frames wait to be sent"))
+            throw fail(.abuse(.unreadFrames))
         }
     }
 
@@ -110,20 +128,36 @@ package final class Session {
         unsafe nghttp2_submit_shutdown_notice(raw)
     }
 
-    package func submitPing() {
-        unsafe nghttp2_submit_ping(raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil)
+    /// Asks the peer for a sign of life, which brings `payload` back.
+    package func submitPing(_ payload: UInt64) {
+        unsafe withUnsafeBytes(of: payload.bigEndian) { bytes in
+            _ = unsafe nghttp2_submit_ping(
+                raw, UInt8(NGHTTP2_FLAG_NONE.rawValue),
+                bytes.baseAddress?.assumingMemoryBound(to: UInt8.self))
+        }
     }
 
-    /// Second step: GOAWAY naming the last stream that is being served.
-    package func submitGoAway() {
+    /// Second step: GOAWAY naming the last stream that is being served, and why.
+    package func submitGoAway(_ debugText: StaticString = "") {
+        submitGoAway(errorCode: NGHTTP2_NO_ERROR.rawValue, debugText)
+    }
+
+    private func submitGoAway(errorCode: UInt32, _ debugText: StaticString) {
         let lastID = unsafe nghttp2_session_get_last_proc_stream_id(raw)
         unsafe nghttp2_submit_goaway(
-            raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), lastID, NGHTTP2_NO_ERROR.rawValue, nil, 0)
+            raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), lastID, errorCode, debugText.utf8Start,
+            debugText.utf8CodeUnitCount)
     }
 
-    /// Ends the session with an error after what is queued.
-    package func terminate(errorCode: UInt32) {
-        unsafe nghttp2_session_terminate_session(raw, errorCode)
+    /// Ends the session for what the peer does, or does not do. Flush, then close.
+    package func end(_ abuse: Abuse) { fail(.abuse(abuse)) }
+
+    /// What `ConnectionLife` looks at.
+    package var facts: ConnectionLife.Facts {
+        ConnectionLife.Facts(
+            hasPeerSettings: hasPeerSettings, areSettingsAcknowledged: areSettingsAcknowledged,
+            headerBlock: headerBlock, openStreamCount: streams.count, streamCount: streamCount,
+            lastReceivedNs: lastReceivedNs)
     }
 
     /// Tells every handler that its stream is gone. Call once, when the connection is.
@@ -140,12 +174,14 @@ package final class Session {
 
     func open(streamID: Int32, handler: (any StreamHandler)? = nil) -> Stream {
         let stream = Stream(id: streamID, session: self)
+        streamCount += 1
         stream.handler = handler ?? makeHandler?(stream)
         streams[streamID] = stream
         return stream
     }
 
     func close(streamID: Int32, errorCode: UInt32) {
+        if streamID == headerBlockStreamID { headerBlockEnded() }
         guard let stream = streams.removeValue(forKey: streamID) else { return }
         stream.isOpen = false
         // What the closed stream had not been credited for would shrink the connection's window for
@@ -155,20 +191,50 @@ package final class Session {
         stream.handler = nil
     }
 
-    func countInvalidFrame() {
-        invalidFrames += 1
-        abuseObserved?()
-        if invalidFrames > settings.invalidFramesMax {
-            _ = fail(.abuse("more than \(settings.invalidFramesMax) invalid frames"))
+    /// Counts the frames that carry no request, DATA with next to nothing in it among them.
+    private func countFrames(_ bytes: ByteSlice) {
+        guard role == .server else { return }
+        walk.walk(bytes) { frame in
+            switch UInt32(frame.type) {
+            case NGHTTP2_HEADERS.rawValue: return true
+            case NGHTTP2_RST_STREAM.rawValue:
+                count(.reset)
+                return failure == nil
+            case NGHTTP2_DATA.rawValue:
+                let isLast = frame.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+                if isLast || frame.sizeBytes >= HTTP2Settings.smallDataSizeBytes { return true }
+            default: break
+            }
+            count(.controlFrame)
+            return failure == nil
         }
     }
+
+    func headerBlockBegan(streamID: Int32) {
+        headerBlockCount += 1
+        headerBlock = headerBlockCount
+        headerBlockStreamID = streamID
+    }
+
+    /// It is whole, or given up.
+    func headerBlockEnded() { headerBlock = 0 }
+
+    /// Counts what a server bears from its peer; too much of it ends the session.
+    func count(_ event: FrameMeter.Event) {
+        guard role == .server, let abuse = meter.count(event, nowNs: lastReceivedNs) else { return }
+        fail(.abuse(abuse))
+    }
+
+    /// HEADERS or DATA went out.
+    func countAnswer() { meter.answered() }
 
     /// Remembers the first failure and, where it is ours, tells the peer to calm down.
     @discardableResult
     func fail(_ failure: Failure) -> Failure {
-        if self.failure == nil {
-            self.failure = failure
-            if case .abuse = failure { terminate(errorCode: NGHTTP2_ENHANCE_YOUR_CALM.rawValue) }
+        guard self.failure == nil else { return failure }
+        self.failure = failure
+        if case .abuse(let abuse) = failure {
+            submitGoAway(errorCode: NGHTTP2_ENHANCE_YOUR_CALM.rawValue, abuse.debugText)
         }
         return failure
     }
@@ -182,8 +248,10 @@ package final class Session {
         // Credit is ours to give: a body that nobody could store must not be followed by more.
         unsafe nghttp2_option_set_no_auto_window_update(option, 1)
         unsafe nghttp2_option_set_max_outbound_ack(option, settings.outboundAcksMax)
+        // Ours acts first, and is counted; this is what nghttp2 has of its own.
         unsafe nghttp2_option_set_stream_reset_rate_limit(
-            option, UInt64(settings.resetBurst), UInt64(settings.resetsPerSecond))
+            option, 2 * settings.resets.burst,
+            2 * max(1, 1_000_000_000 / settings.resets.intervalNs))
         unsafe nghttp2_option_set_no_closed_streams(option, 1)
         let callbacks = unsafe SessionCallbacks.make()
         defer { unsafe nghttp2_session_callbacks_del(callbacks) }

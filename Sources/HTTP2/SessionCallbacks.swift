@@ -8,6 +8,11 @@ enum SessionCallbacks {
     static func make() -> OpaquePointer {
         var callbacks: OpaquePointer?
         precondition(unsafe nghttp2_session_callbacks_new(&callbacks) == 0, "out of memory")
+        unsafe nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks) {
+            _, header, context in
+            unsafe SessionCallbacks.session(context).frameBegan(header!.pointee)
+            return 0
+        }
         unsafe nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) {
             _, frame, context in
             unsafe SessionCallbacks.session(context).headersBegan(frame!.pointee)
@@ -38,8 +43,11 @@ enum SessionCallbacks {
             return 0
         }
         unsafe nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks) {
-            _, _, _, context in
-            unsafe SessionCallbacks.session(context).countInvalidFrame()
+            _, _, reason, context in
+            // A stream too many is counted by its reset: its client may not know yet how many.
+            if reason != NGHTTP2_ERR_REFUSED_STREAM.rawValue {
+                unsafe SessionCallbacks.session(context).count(.invalidFrame)
+            }
             return 0
         }
         return unsafe callbacks!
@@ -51,7 +59,12 @@ enum SessionCallbacks {
 }
 
 extension Session {
+    fileprivate func frameBegan(_ header: nghttp2_frame_hd) {
+        if UInt32(header.type) != NGHTTP2_CONTINUATION.rawValue { headerBlockEnded() }
+    }
+
     fileprivate func headersBegan(_ frame: nghttp2_frame) -> Int32 {
+        unsafe headerBlockBegan(streamID: frame.hd.stream_id)
         guard role == .server, unsafe frame.hd.type == UInt8(NGHTTP2_HEADERS.rawValue),
             unsafe frame.headers.cat == NGHTTP2_HCAT_REQUEST
         else { return 0 }
@@ -67,7 +80,7 @@ extension Session {
             stream.headerCount <= settings.headerCountMax
         else {
             // nghttp2 announces the limit but does not hold the peer to it.
-            countInvalidFrame()
+            count(.headerList)
             return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
         }
         stream.handler?.header(name: name, value: value, on: stream)
@@ -89,6 +102,7 @@ extension Session {
         let endsStream = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
         switch UInt32(header.type) {
         case NGHTTP2_HEADERS.rawValue:
+            headerBlockEnded()
             guard let stream = openStream(header.stream_id) else { return 0 }
             if unsafe frame.headers.cat != NGHTTP2_HCAT_HEADERS {
                 stream.handler?.headersEnded(on: stream)
@@ -102,7 +116,9 @@ extension Session {
                 countEmptyData(stream)
             }
         case NGHTTP2_PING.rawValue:
-            if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 { pingAcknowledged?() }
+            unsafe pingArrived(frame.ping)
+        case NGHTTP2_SETTINGS.rawValue:
+            settingsArrived(isAcknowledgement: header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0)
         case NGHTTP2_GOAWAY.rawValue:
             goAwayReceived?()
         default:
@@ -116,23 +132,61 @@ extension Session {
         stream.handler?.ended(on: stream)
     }
 
+    private func pingArrived(_ frame: nghttp2_ping) {
+        guard frame.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 else { return count(.ping) }
+        var payload: UInt64 = 0
+        unsafe withUnsafeMutableBytes(of: &payload) { target in
+            unsafe withUnsafeBytes(of: frame.opaque_data) { unsafe target.copyMemory(from: $0) }
+        }
+        pingAcknowledged?(UInt64(bigEndian: payload))
+    }
+
+    private func settingsArrived(isAcknowledgement: Bool) {
+        guard !isAcknowledgement else { return areSettingsAcknowledged = true }
+        hasPeerSettings = true
+        count(.settings)
+    }
+
     private func countEmptyData(_ stream: Stream) {
         stream.emptyDataFrames += 1
-        if stream.emptyDataFrames > settings.emptyDataFramesMax {
-            abuseObserved?()
-            fail(.abuse("more than \(settings.emptyDataFramesMax) empty DATA frames on a stream"))
+        if role == .server, stream.emptyDataFrames > settings.emptyDataFramesMax {
+            fail(.abuse(.emptyData))
         }
     }
 
     fileprivate func frameSent(_ frame: nghttp2_frame) -> Int32 {
         let header = unsafe frame.hd
-        guard UInt32(header.type) == NGHTTP2_HEADERS.rawValue,
-            header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
+        switch UInt32(header.type) {
+        case NGHTTP2_HEADERS.rawValue:
+            countAnswer()
+            resetAfterAnswer(header)
+        case NGHTTP2_DATA.rawValue:
+            countAnswer()
+        case NGHTTP2_RST_STREAM.rawValue:
+            unsafe countSentReset(errorCode: frame.rst_stream.error_code)
+        default:
+            break
+        }
+        return 0
+    }
+
+    /// NO_ERROR is our way to say that the rest of a request is not wanted, and CANCEL that time is
+    /// over. A stream too many is refused before the peer knows how many it may have; anything else
+    /// it has brought about.
+    private func countSentReset(errorCode: UInt32) {
+        switch nghttp2_error_code(errorCode) {
+        case NGHTTP2_NO_ERROR, NGHTTP2_CANCEL: break
+        case NGHTTP2_REFUSED_STREAM: count(.reset)
+        default: count(.invalidFrame)
+        }
+    }
+
+    private func resetAfterAnswer(_ header: nghttp2_frame_hd) {
+        guard header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
             let stream = openStream(header.stream_id), stream.resetsAfterAnswer
-        else { return 0 }
+        else { return }
         // Submitted together with the answer it would cancel the answer.
         unsafe nghttp2_submit_rst_stream(
             raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.id, NGHTTP2_NO_ERROR.rawValue)
-        return 0
     }
 }

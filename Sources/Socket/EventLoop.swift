@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Base
+package import Base
 internal import CLinux
 package import TLS
 
 /// What an event loop serves: makes handlers for connections and does per-turn work.
 package protocol EventLoopClient: AnyObject {
-    /// A connection was accepted; nil turns it away.
-    func accepted(by loop: EventLoop) -> (any ConnectionHandler)?
+    /// A connection was accepted; nil turns it away. `peer` is who is connected, be it a proxy.
+    func accepted(by loop: EventLoop, from peer: PeerAddress) -> (any ConnectionHandler)?
+    /// Nothing more can be accepted until the next tick: the process is out of descriptors or the
+    /// machine out of memory.
+    func acceptingFailed(_ error: SystemError)
     /// Once per turn, after all sockets were served and before output is sent.
     func turn(of loop: EventLoop)
     /// About ten times a second.
@@ -32,6 +35,7 @@ package final class EventLoop {
     private var dirty: [Connection] = []
     private var isStopping = false
     private var isListenerArmed = false
+    private var expectsProxyHeader = false
     private var nextTickNs: UInt64 = 0
     private let readBuffer = ReadBuffer()
     /// Where TLS puts a record's plaintext; there from the first TLS connection on.
@@ -57,10 +61,13 @@ package final class EventLoop {
     }
 
     /// Starts accepting, with TLS where there is an `acceptor`. Call before `run`, or on the loop's
-    /// thread.
+    /// thread. With `expectsProxyHeader` nothing else than a header of the PROXY protocol may begin
+    /// a connection, before TLS.
     package func listen(
-        _ listener: consuming Listener, acceptor: TLSAcceptor? = nil
+        _ listener: consuming Listener, acceptor: TLSAcceptor? = nil,
+        expectsProxyHeader: Bool = false
     ) throws(SystemError) {
+        self.expectsProxyHeader = expectsProxyHeader
         try control(
             EPOLL_CTL_ADD, listener.descriptor.raw, EPOLLIN.rawValue | EPOLLEXCLUSIVE.rawValue,
             EventLoop.listenerToken)
@@ -205,9 +212,10 @@ package final class EventLoop {
     private func acceptWaiting() {
         for _ in 0..<EventLoop.acceptsPerTurnMax {
             do throws(SystemError) {
-                guard let descriptor = try listener?.accept() else { return }
-                add(descriptor)
+                guard let socket = try listener?.accept() else { return }
+                add(socket)
             } catch {
+                client?.acceptingFailed(error)
                 // Out of descriptors or memory: a level-triggered listener would spin until some
                 // are free, so look again at the next tick.
                 disarmListener()
@@ -216,13 +224,16 @@ package final class EventLoop {
         }
     }
 
-    private func add(_ descriptor: consuming FileDescriptor) {
-        guard let handler = client?.accepted(by: self) else { return }
+    private func add(_ socket: consuming AcceptedSocket) {
+        let peer = socket.peer
+        guard let handler = client?.accepted(by: self, from: peer) else { return }
         let slot = freeSlots.popLast() ?? appendSlot()
         let transport = acceptor.map {
             SecureTransport($0, scratch: recordBuffer, nowNs: Clock.monotonicNs)
         }
-        let connection = Connection(descriptor: descriptor, slot: slot, transport: transport)
+        let connection = Connection(
+            socket.takeDescriptor(), from: peer, slot: slot, expectsProxyHeader: expectsProxyHeader,
+            transport: transport)
         connection.attach(handler)
         connections[slot] = connection
         let token = UInt64(generations[slot]) << 32 | UInt64(slot)

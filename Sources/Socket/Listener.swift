@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Base
 internal import CLinux
 
 /// A listening socket of one loop.
@@ -11,6 +12,8 @@ package struct Listener: ~Copyable, Sendable {
     package let endpoint: Endpoint
     /// Whether the file of a unix socket goes with this listener.
     private let isPathOwner: Bool
+    /// Whether the listeners of other loops are this same socket.
+    private let isShared: Bool
 
     deinit {
         if isPathOwner, case .unix(let path) = endpoint { _ = unsafe unlink(path) }
@@ -28,6 +31,20 @@ package struct Listener: ~Copyable, Sendable {
         if case .unix(let path) = endpoint { _ = unsafe chmod(path, mode) }
     }
 
+    /// Takes over a socket that somebody else bound and listens on (systemd's socket activation);
+    /// it is closed with this listener, but its path stays. `name` is for errors.
+    package init(adopting raw: Int32, name: String) throws(SystemError) {
+        guard linux_adopt(raw) == 0 else { throw SystemError("fcntl", "the socket for \(name)") }
+        let descriptor = FileDescriptor(owning: raw)
+        guard descriptor.option(SOL_SOCKET, SO_ACCEPTCONN) == 1,
+            descriptor.option(SOL_SOCKET, SO_TYPE) == Int32(SOCK_STREAM.rawValue)
+        else {
+            throw SystemError("listen", "the socket for \(name)", code: ENOTSOCK)
+        }
+        let endpoint = descriptor.boundEndpoint
+        self.init(descriptor: descriptor, endpoint: endpoint, isShared: true)
+    }
+
     /// Binds and listens, beside other listeners of this process on the same port.
     private init(sharing endpoint: Endpoint) throws(SystemError) {
         descriptor = try unsafe endpoint.withAddress { family, address, size throws(SystemError) in
@@ -39,6 +56,10 @@ package struct Listener: ~Copyable, Sendable {
             if family != AF_UNIX {
                 descriptor.setOption(SOL_SOCKET, SO_REUSEADDR, 1)
                 descriptor.setOption(SOL_SOCKET, SO_REUSEPORT, 1)
+                descriptor.takeIPv4AsWell(family)
+            } else {
+                // Of the file that bind makes: nobody else may come in before the mode is set.
+                _ = fchmod(raw, 0o600)
             }
             guard unsafe bind(raw, address, size) == 0 else {
                 throw SystemError("bind", endpoint.description)
@@ -49,6 +70,7 @@ package struct Listener: ~Copyable, Sendable {
             return descriptor
         }
         isPathOwner = true
+        isShared = endpoint.isUnix
         switch endpoint {
         case .unix: self.endpoint = endpoint
         case .tcp(let host, _): self.endpoint = .tcp(host: host, port: descriptor.boundPort)
@@ -63,6 +85,7 @@ package struct Listener: ~Copyable, Sendable {
             guard raw >= 0 else { throw SystemError("socket", endpoint.description) }
             let probe = FileDescriptor(owning: raw)
             probe.setOption(SOL_SOCKET, SO_REUSEADDR, 1)
+            probe.takeIPv4AsWell(family)
             guard unsafe bind(probe.raw, address, size) == 0 else {
                 throw SystemError("bind", endpoint.description)
             }
@@ -71,18 +94,20 @@ package struct Listener: ~Copyable, Sendable {
 
     /// A second listener on the same address, for another loop.
     ///
-    /// TCP: a socket of its own that shares the port. Unix: the same socket, where loops take
-    /// turns.
+    /// TCP: a socket of its own that shares the port. Unix, or one that was taken over: the same
+    /// socket, where loops take turns.
     package func another() throws(SystemError) -> Listener {
-        if case .tcp = endpoint { return try Listener(sharing: endpoint) }
+        if !isShared { return try Listener(sharing: endpoint) }
         let raw = linux_duplicate(descriptor.raw)
         guard raw >= 0 else { throw SystemError("dup", endpoint.description) }
-        return Listener(descriptor: FileDescriptor(owning: raw), endpoint: endpoint)
+        return Listener(
+            descriptor: FileDescriptor(owning: raw), endpoint: endpoint, isShared: true)
     }
 
-    private init(descriptor: consuming FileDescriptor, endpoint: Endpoint) {
+    private init(descriptor: consuming FileDescriptor, endpoint: Endpoint, isShared: Bool) {
         self.descriptor = descriptor
         self.endpoint = endpoint
+        self.isShared = isShared
         isPathOwner = false
     }
 
@@ -99,16 +124,22 @@ package struct Listener: ~Copyable, Sendable {
     }
 
     /// The next waiting connection, non-blocking and close-on-exec; nil when there is none now.
-    func accept() throws(SystemError) -> FileDescriptor? {
+    func accept() throws(SystemError) -> AcceptedSocket? {
         while true {
             let flags = Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-            let raw = accept4(descriptor.raw, nil, nil, flags)
+            var storage = sockaddr_storage()
+            var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+            let raw = unsafe withUnsafeMutablePointer(to: &storage) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    unsafe accept4(descriptor.raw, $0, &size, flags)
+                }
+            }
             if raw >= 0 {
                 let accepted = FileDescriptor(owning: raw)
                 accepted.setOption(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
                 accepted.setOption(SOL_SOCKET, SO_KEEPALIVE, 1)
                 accepted.setOption(Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, 30_000)
-                return accepted
+                return AcceptedSocket(descriptor: accepted, peer: PeerAddress(storage))
             }
             switch linux_errno() {
             case EINTR, ECONNABORTED, EPROTO: continue
@@ -119,6 +150,14 @@ package struct Listener: ~Copyable, Sendable {
     }
 }
 
+/// A connection as accept(2) gave it.
+struct AcceptedSocket: ~Copyable {
+    let descriptor: FileDescriptor
+    let peer: PeerAddress
+
+    consuming func takeDescriptor() -> FileDescriptor { descriptor }
+}
+
 extension FileDescriptor {
     /// Sets an integer option; a family that lacks the option (unix sockets) ignores it.
     func setOption(_ level: Int32, _ option: Int32, _ value: Int32) {
@@ -126,18 +165,42 @@ extension FileDescriptor {
         _ = unsafe setsockopt(raw, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
     }
 
+    /// Without this a wildcard address of IPv6 takes IPv4 or not as the machine is set up.
+    fileprivate func takeIPv4AsWell(_ family: Int32) {
+        if family == AF_INET6 { setOption(Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
+    }
+
+    /// An integer option; -1 where there is none.
+    fileprivate func option(_ level: Int32, _ option: Int32) -> Int32 {
+        var value: Int32 = -1
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        _ = unsafe getsockopt(raw, level, option, &value, &size)
+        return value
+    }
+
     fileprivate var boundPort: UInt16 {
+        guard case .tcp(_, let port) = boundEndpoint else { return 0 }
+        return port
+    }
+
+    fileprivate var boundEndpoint: Endpoint {
         var storage = sockaddr_storage()
         var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        return unsafe withUnsafeMutablePointer(to: &storage) { pointer in
-            let result = unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        let result = unsafe withUnsafeMutablePointer(to: &storage) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 unsafe getsockname(raw, $0, &size)
             }
-            precondition(result == 0)
-            // Port and family lie at the same place in sockaddr_in and sockaddr_in6.
-            return unsafe pointer.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
-                unsafe UInt16(bigEndian: $0.pointee.sin_port)
-            }
         }
+        precondition(result == 0)
+        let address = PeerAddress(storage)
+        if address.kind == .ip { return .tcp(host: address.hostText, port: address.port) }
+        // A name in the abstract namespace begins with a zero byte, and is shown with an @.
+        let path = unsafe withUnsafeBytes(of: &storage) { bytes in
+            let name = unsafe bytes[2..<max(2, Int(size))]
+            let text = unsafe String(decoding: name, as: UTF8.self)
+            guard text.hasPrefix("\0") else { return String(text.prefix { $0 != "\0" }) }
+            return "@" + text.dropFirst()
+        }
+        return .unix(path: path)
     }
 }

@@ -13,12 +13,15 @@ final class Service {
     private let sources: ConfigurationSources
     private let sink: LogSink
     private let serviceManager: ServiceManager
+    private let sockets: ActivatedSockets
 
-    /// Reads the configuration; nothing is started yet.
-    init(sources: ConfigurationSources) throws(ConfigurationError) {
+    /// Reads the configuration; nothing is started yet. Throws `ConfigurationError`, and
+    /// `DaemonError` for what systemd hands over.
+    init(sources: ConfigurationSources) throws {
         self.sources = sources
         configuration = try sources.load().configuration
         serviceManager = ServiceManager.ofThisProcess()
+        sockets = try ActivatedSockets.ofThisProcess()
         sink = LogSink(configuration.log, environment: sources.environment)
         logger = sink.logger()
         for note in configuration.notes { logger.warning("\(note)") }
@@ -26,8 +29,9 @@ final class Service {
 
     /// Runs the daemon until it is told to end. `started` hears where what is served.
     func run(started: (ServedEndpoints) -> Void) throws(DaemonError) {
-        let daemon = Daemon(
+        var daemon = Daemon(
             configuration, logger: logger, serviceManager: serviceManager,
+            sockets: sockets,
             servers: WebServers(
                 api: WebServer(logger: logger), http: OTLPServer(logger: logger)))
         try daemon.serve(started: started, reload: reload)

@@ -53,8 +53,9 @@ class Server:
         self.endpoint = f"127.0.0.1:{port}"
         self.database = database
 
-    def client(self):
-        return Client(self.port)
+    def client(self, **options):
+        """A raw HTTP/2 connection; `options` are those of h2client.Client."""
+        return Client(self.port, **options)
 
     def channel(self, *options):
         return grpc.insecure_channel(self.endpoint, options=[

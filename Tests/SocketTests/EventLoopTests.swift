@@ -7,16 +7,24 @@ import Testing
 /// Sends back what it receives, and stops the loop when its last connection is gone.
 private final class EchoServer: EventLoopClient, ConnectionHandler {
     private(set) var acceptedCount = 0
+    private(set) var peers: [PeerAddress] = []
     private let expectedCount: Int
     private var closedCount = 0
     private var loop: EventLoop?
 
     init(expectedConnectionCount: Int) { expectedCount = expectedConnectionCount }
 
-    func accepted(by loop: EventLoop) -> (any ConnectionHandler)? {
+    func accepted(by loop: EventLoop, from peer: PeerAddress) -> (any ConnectionHandler)? {
         acceptedCount += 1
         self.loop = loop
         return self
+    }
+
+    func acceptingFailed(_ error: SystemError) {}
+
+    func identified(_ connection: Connection) -> Bool {
+        peers.append(connection.peer)
+        return true
     }
 
     func turn(of loop: EventLoop) {}
@@ -100,7 +108,10 @@ private final class EchoServer: EventLoopClient, ConnectionHandler {
     @Test func wakingTurnsTheLoop() throws {
         final class Stopper: EventLoopClient {
             var turns = 0
-            func accepted(by loop: EventLoop) -> (any ConnectionHandler)? { nil }
+            func accepted(
+                by loop: EventLoop, from peer: PeerAddress
+            ) -> (any ConnectionHandler)? { nil }
+            func acceptingFailed(_ error: SystemError) {}
             func turn(of loop: EventLoop) {
                 turns += 1
                 loop.stop()

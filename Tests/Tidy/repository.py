@@ -9,7 +9,7 @@ import subprocess
 ROOT = Path(__file__).resolve().parents[2]
 
 SOURCE_SUFFIXES = {".swift", ".c", ".h", ".py", ".sql", ".proto", ".yaml", ".modulemap"}
-SOURCE_SUFFIXES |= {".service", ".sysusers", ".tmpfiles"}
+SOURCE_SUFFIXES |= {".service", ".socket", ".sysusers", ".tmpfiles", ".cc"}
 SOURCE_NAMES = {"Makefile", ".editorconfig"}
 # Inputs of the fuzzers: some happen to be text.
 DATA_FOLDERS = ("Tests/Fuzz/corpus/", "Tests/Fuzz/failures/")

@@ -12,6 +12,7 @@ import pytest
 from repository import ROOT
 
 UNIT = ROOT / "systemd" / "starling.service"
+SOCKET = ROOT / "systemd" / "starling.socket"
 SYSUSERS = ROOT / "systemd" / "starling.sysusers"
 TMPFILES = ROOT / "systemd" / "starling.tmpfiles"
 
@@ -120,6 +121,32 @@ def test_daemon_has_time_to_drain():
 def test_restart_does_not_repeat_what_cannot_succeed():
     assert setting("Restart") == "on-failure"
     assert setting("RestartPreventExitStatus").split() == ["64", "78"]
+
+
+# --- the socket ---------------------------------------------------------------------------------
+
+
+def test_socket_is_accepted(tmp_path, installed_unit):
+    write_unit(tmp_path, installed_unit)
+    path = tmp_path / SOCKET.name
+    path.write_text(SOCKET.read_text())
+    result = verify(path)
+    assert (result.returncode, result.stderr) == (0, ""), result.stderr
+
+
+def test_socket_check_can_fail(tmp_path, installed_unit):
+    write_unit(tmp_path, installed_unit)
+    path = tmp_path / SOCKET.name
+    path.write_text(SOCKET.read_text().replace("ListenStream=", "ListenStreams="))
+    result = verify(path)
+    assert result.returncode != 0 or result.stderr != ""
+
+
+def test_socket_has_a_name_that_the_daemon_knows():
+    names = re.search(
+        r"enum Name:.*?case (.*?)\n", (ROOT / "Sources/Collector/ServiceManager/ActivatedSockets.swift").read_text(),
+        re.DOTALL)
+    assert names and setting("FileDescriptorName", SOCKET.read_text()) in names.group(1).split(", ")
 
 
 # --- account and folders ------------------------------------------------------------------------

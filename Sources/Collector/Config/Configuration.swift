@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+package import Base
 package import Copy
 package import Socket
 
@@ -14,6 +15,7 @@ package struct Configuration: Sendable, Equatable {
     package internal(set) var tls = Security()
     package internal(set) var limits = RequestLimits()
     package internal(set) var http = HTTP()
+    package internal(set) var connections = Connections()
     package internal(set) var http2 = HTTP2()
     package internal(set) var memory = Memory()
     package internal(set) var ring = Ring()
@@ -48,6 +50,12 @@ package struct Configuration: Sendable, Equatable {
         package internal(set) var http: Endpoint?
         /// `listen.api`. Metrics, health and status over HTTP.
         package internal(set) var api: Endpoint?
+        /// `listen.unix_mode`. Permission bits of the files of unix sockets.
+        package internal(set) var unixMode = 0
+        /// `listen.proxy_protocol`. Connections to `listen.grpc` begin with a PROXY header.
+        package internal(set) var isBehindProxy = false
+        /// `listen.proxy_addresses`. Who may send one.
+        package internal(set) var proxyAddresses = AddressList([])
     }
 
     /// Who may come in.
@@ -72,6 +80,8 @@ package struct Configuration: Sendable, Equatable {
         package internal(set) var requestDeadlineMs = 0
         /// `limits.connections_max`. Over all listeners.
         package internal(set) var connectionCountMax = 0
+        /// `limits.connections_per_address_max`. Of one IPv4 address, or one /64 of IPv6.
+        package internal(set) var connectionsPerAddressMax = 0
         /// `limits.concurrent_streams_max`. Per connection.
         package internal(set) var concurrentStreamCountMax = 0
         /// `limits.header_list_bytes_max`. Decoded header fields of one request.
@@ -81,6 +91,24 @@ package struct Configuration: Sendable, Equatable {
     package struct HTTP: Sendable, Equatable {
         /// `http.cors_origins`. Origins whose pages may send; `*` for every one.
         package internal(set) var allowedOrigins: [String] = []
+    }
+
+    /// How long connections to `listen.grpc` may be what; 0 is for ever, where that is said.
+    package struct Connections: Sendable, Equatable {
+        /// `connections.age_max`. 0 is for ever.
+        package internal(set) var ageNsMax: Int64 = 0
+        /// `connections.age_grace`. For what is in flight when age or idleness ends a connection.
+        package internal(set) var ageGraceNs: Int64 = 0
+        /// `connections.idle_timeout`. Without a request, 0 is for ever.
+        package internal(set) var idleNsMax: Int64 = 0
+        /// `connections.keepalive_interval`. Silence before a PING, 0 is never.
+        package internal(set) var keepaliveIntervalNs: Int64 = 0
+        /// `connections.keepalive_timeout`. Silence after it.
+        package internal(set) var keepaliveNsMax: Int64 = 0
+        /// `connections.ping_interval_min`. Between two PINGs of a client that asks nothing else.
+        package internal(set) var pingIntervalNsMin: Int64 = 0
+        /// `connections.handshake_timeout`. From the first byte to the end of HTTP/2's greeting.
+        package internal(set) var handshakeNsMax: Int64 = 0
     }
 
     package struct HTTP2: Sendable, Equatable {

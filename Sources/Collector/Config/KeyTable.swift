@@ -7,7 +7,8 @@ private let dayNs: Int64 = 24 * hourNs
 extension ConfigurationKey {
     /// Every key there is, in the order in which files and listings show them.
     package static let all =
-        database + listen + auth + security + limits + http + flow + partitions + retention
+        database + listen + auth + security + limits + connections + http + flow + partitions
+        + retention
         + deadLetters + attributes
         + process
 
@@ -44,6 +45,16 @@ extension ConfigurationKey {
         ConfigurationKey(
             "listen.api", \.listen.api, .endpoint, default: "127.0.0.1:8080",
             help: "Where metrics, health and status are served over HTTP"),
+        ConfigurationKey(
+            "listen.unix_mode", \.listen.unixMode, .fileMode, default: "0660",
+            help: "Who may connect to a unix socket, as the permission bits of its file"),
+        ConfigurationKey(
+            "listen.proxy_protocol", \.listen.isBehindProxy, .truth, default: "false",
+            help: "Whether a proxy stands before listen.grpc and says for whom it connects"),
+        ConfigurationKey(
+            "listen.proxy_addresses", \.listen.proxyAddresses, .addressList,
+            default: "127.0.0.0/8, ::1, unix",
+            help: "The proxies that may do so; nobody else can connect then"),
     ]
 
     private static let auth = [
@@ -83,6 +94,10 @@ extension ConfigurationKey {
             .count("connections", 1...65_536),
             default: "1024", help: "Connections of clients, over all listeners"),
         ConfigurationKey(
+            "limits.connections_per_address_max", \.limits.connectionsPerAddressMax,
+            .count("connections", 1...65_536), default: "512",
+            help: "Connections of one address; of IPv6 the first 64 bits count"),
+        ConfigurationKey(
             "limits.concurrent_streams_max", \.limits.concurrentStreamCountMax,
             .count("requests", 1...65_536), default: "128",
             help: "Requests at a time on one connection"),
@@ -90,6 +105,39 @@ extension ConfigurationKey {
             "limits.header_list_bytes_max", \.limits.headerListSizeBytesMax,
             .bytes((1 << 10)...(1 << 20)),
             default: "16KiB", help: "Decoded header fields of one request"),
+    ]
+
+    private static let secondNs: Int64 = 1_000_000_000
+
+    private static let connections = [
+        ConfigurationKey(
+            "connections.age_max", \.connections.ageNsMax, .nanoseconds(0...(30 * dayNs)),
+            default: "0s",
+            help: "Age at which a client is asked to connect anew; 0 is never"),
+        ConfigurationKey(
+            "connections.age_grace", \.connections.ageGraceNs, .nanoseconds(0...hourNs),
+            default: "30s",
+            help: "How long its requests in flight may still take"),
+        ConfigurationKey(
+            "connections.idle_timeout", \.connections.idleNsMax, .nanoseconds(0...(30 * dayNs)),
+            default: "10m",
+            help: "Time without a request after which a connection is closed; 0 is never"),
+        ConfigurationKey(
+            "connections.keepalive_interval", \.connections.keepaliveIntervalNs,
+            .nanoseconds(0...dayNs), default: "2m",
+            help: "Silence after which a client is asked whether it is still there; 0 is never"),
+        ConfigurationKey(
+            "connections.keepalive_timeout", \.connections.keepaliveNsMax,
+            .nanoseconds((secondNs / 10)...hourNs), default: "20s",
+            help: "Silence after that question which means that it is gone"),
+        ConfigurationKey(
+            "connections.ping_interval_min", \.connections.pingIntervalNsMin,
+            .nanoseconds((secondNs / 1_000)...hourNs), default: "5s",
+            help: "Time between two PINGs that a client may keep up while it sends nothing else"),
+        ConfigurationKey(
+            "connections.handshake_timeout", \.connections.handshakeNsMax,
+            .nanoseconds((secondNs / 10)...hourNs), default: "10s",
+            help: "How long a new connection may take to begin speaking HTTP/2"),
     ]
 
     private static let http = [

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Base
 internal import Copy
 internal import Socket
 
@@ -10,6 +11,7 @@ extension ConfigurationLoader {
         checkWindows()
         checkPartitions()
         checkListeners()
+        checkProxy()
         checkSpool()
         checkSecurity()
     }
@@ -113,6 +115,19 @@ extension ConfigurationLoader {
                     + "do not fit into it",
                 remedy: "raise spool.bytes_max to \(Quantity.text(bytes: neededBytes)), or lower "
                     + "one of the two"))
+    }
+
+    /// Whoever may send a PROXY header may pretend to be anybody.
+    private mutating func checkProxy() {
+        let listen = configuration.listen
+        if listen.isBehindProxy, listen.proxyAddresses.isEmpty {
+            report(
+                ["listen.proxy_protocol", "listen.proxy_addresses"],
+                ValueFault(
+                    "nobody may connect, because no proxy is named",
+                    remedy: "set listen.proxy_addresses to the addresses of your proxies, for "
+                        + "example \"10.0.0.5, 10.0.0.6\""))
+        }
     }
 
     private mutating func checkListeners() {

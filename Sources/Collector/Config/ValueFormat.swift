@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Base
 internal import Socket
 
 /// How values of one type are written in the configuration: both directions, and words for people.
@@ -100,6 +101,38 @@ extension ValueFormat where Value == Endpoint? {
             typeText: "address", unitText: "",
             rangeText: "host:port, [IPv6]:port, unix:/path, or empty for off",
             parse: Endpoint.parse, text: { $0?.description ?? "" })
+    }
+}
+
+extension ValueFormat where Value == AddressList {
+    static var addressList: ValueFormat {
+        ValueFormat(
+            typeText: "addresses", unitText: "",
+            rangeText: "addresses, networks (10.0.0.0/8) or unix, with commas; empty for none",
+            parse: AddressList.parse, text: \.text)
+    }
+}
+
+extension ValueFormat where Value == Int {
+    /// Permission bits of a file.
+    static var fileMode: ValueFormat {
+        let rangeText = "0600...0777, octal"
+        return ValueFormat(typeText: "mode", unitText: "", rangeText: rangeText) {
+            (text) throws(ValueFault) in
+            guard text.hasPrefix("0"), let mode = Int(text, radix: 8) else {
+                throw ValueFault(
+                    "this is no file mode",
+                    remedy: "write it octal with a leading 0 and in quotes, for example \"0660\"")
+            }
+            guard mode & ~0o777 == 0, mode & 0o600 == 0o600 else {
+                throw ValueFault(
+                    "the owner must be able to read and write, and there is nothing beyond 0777",
+                    remedy: "the range is \(rangeText)")
+            }
+            return mode
+        } text: {
+            "0" + String($0, radix: 8)
+        }
     }
 }
 

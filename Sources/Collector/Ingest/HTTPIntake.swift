@@ -13,8 +13,7 @@ final class HTTPIntake: ExportReceiver {
     let authenticator: any Authenticator
     private let admission: Admission
     private let retryHint: RetryHint
-    private let connectionCount: ConnectionCount
-    private let connectionCountMax: Int
+    private let places: ConnectionAdmission
     private let lanes: [Lane]
     private let waiting: Waiting
     private let ledger: AckLedger
@@ -52,8 +51,7 @@ final class HTTPIntake: ExportReceiver {
         counters = shared.counters
         authenticator = shared.tokens
         retryHint = shared.retryHint
-        connectionCount = shared.connectionCount
-        connectionCountMax = shared.connectionCountMax
+        places = shared.places
         lanes = (0..<laneCount).map { _ in Lane() }
         let waiting = Waiting()
         self.waiting = waiting
@@ -77,7 +75,7 @@ final class HTTPIntake: ExportReceiver {
     var retryDelayMs: Int { retryHint.delayMs }
 
     func connectionOpened() -> Bool {
-        guard connectionCount.tryAdd(max: connectionCountMax) else {
+        guard places.tryEnter() else {
             counters.add(.connectionsRefused)
             return false
         }
@@ -86,7 +84,7 @@ final class HTTPIntake: ExportReceiver {
     }
 
     func connectionClosed() {
-        connectionCount.subtract()
+        places.leave(nil)
         counters.add(.connectionsClosed)
     }
 

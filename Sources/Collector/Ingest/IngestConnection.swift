@@ -15,6 +15,8 @@ final class IngestConnection: ConnectionHandler, ExportSink {
     /// The socket; nil once it is closed.
     private(set) var connection: Connection?
     private unowned let loop: IngestLoop
+    /// The source among whose connections this one is counted.
+    private(set) var admittedSource: PeerAddress.Source?
     /// Of the calls whose outcome has not come, by stream.
     private var cancellations: [Int32: Cancellation] = [:]
 
@@ -29,23 +31,31 @@ final class IngestConnection: ConnectionHandler, ExportSink {
 
     // MARK: ConnectionHandler
 
-    func received(_ bytes: ByteSlice, on connection: Connection) {
+    func identified(_ connection: Connection) -> Bool {
         self.connection = connection
+        guard loop.admits(connection.peer) else { return false }
+        let peer = connection.peer
+        if peer.kind == .ip { admittedSource = peer.source }
+        server.peer = { peer.hostText }
+        return true
+    }
+
+    func received(_ bytes: ByteSlice, on connection: Connection) {
         do throws(Session.Failure) {
             try server.session.receive(bytes)
             pump(into: connection)
         } catch {
-            loop.shared.counters.add(.connectionsAborted)
             // The GOAWAY that says why is still to be sent.
             pump(into: connection)
-            connection.finish()
+            end(connection, for: error)
         }
     }
 
     func produceOutput(for connection: Connection) {
-        self.connection = connection
         pump(into: connection)
-        if !server.session.isAlive || server.isDrained && !server.session.hasOutput {
+        if let failure = server.session.failure {
+            end(connection, for: failure)
+        } else if !server.session.isAlive || server.isDrained && !server.session.hasOutput {
             connection.finish()
         }
     }
@@ -55,7 +65,7 @@ final class IngestConnection: ConnectionHandler, ExportSink {
     func closed(_ connection: Connection) {
         self.connection = nil
         server.session.abandonStreams()
-        loop.forget(self)
+        loop.forget(self, failure: connection.failure)
     }
 
     private func pump(into connection: Connection) {
@@ -64,9 +74,14 @@ final class IngestConnection: ConnectionHandler, ExportSink {
                 connection.send(bytes)
             }
         } catch {
-            loop.shared.counters.add(.connectionsAborted)
-            connection.finish()
+            end(connection, for: error)
         }
+    }
+
+    private func end(_ connection: Connection, for failure: Session.Failure) {
+        guard connection.isOpen else { return }
+        loop.shared.counters.add(failure.counter)
+        connection.finish()
     }
 
     /// Says goodbye to those who watch the daemon's health, then to all.
@@ -104,5 +119,32 @@ final class IngestConnection: ConnectionHandler, ExportSink {
         let cancellation = Cancellation()
         cancellations[streamID] = cancellation
         return cancellation
+    }
+}
+
+extension Session.Failure {
+    fileprivate var counter: Counter {
+        switch self {
+        case .library: .connectionsAborted
+        case .abuse(let abuse): abuse.counter
+        }
+    }
+}
+
+extension Abuse {
+    fileprivate var counter: Counter {
+        switch self {
+        case .pings: .abortedForPings
+        case .settings: .abortedForSettings
+        case .controlFrames: .abortedForControlFrames
+        case .resets: .abortedForResets
+        case .invalidFrames: .abortedForInvalidFrames
+        case .headerLists: .abortedForHeaderLists
+        case .emptyData: .abortedForEmptyData
+        case .unreadFrames: .abortedForUnreadFrames
+        case .slowHandshake: .abortedForSlowHandshake
+        case .slowHeaders: .abortedForSlowHeaders
+        case .keepalive: .abortedForKeepalive
+        }
     }
 }

@@ -18,24 +18,11 @@ struct IngestShared: Sendable {
     let tokens: TokenCache
     let http2: HTTP2Settings
     let grpc: GRPCSettings
-    let connectionCountMax: Int
-    let connectionCount: ConnectionCount
-}
-
-/// Connections open on all loops together.
-final class ConnectionCount: Sendable {
-    private let count = Atomic<Int>(0)
-
-    var value: Int { count.load(ordering: .relaxed) }
-
-    func tryAdd(max: Int) -> Bool {
-        guard count.add(1, ordering: .relaxed).newValue <= max else {
-            count.subtract(1, ordering: .relaxed)
-            return false
-        }
-        return true
-    }
-    func subtract() { count.subtract(1, ordering: .relaxed) }
+    let times: ConnectionTimes
+    let places: ConnectionAdmission
+    /// Who may say for whom it connects; nil where nobody does.
+    let proxies: AddressList?
+    let log: ConnectionLog
 }
 
 /// What other threads may ask of a loop, and see of it.
@@ -94,36 +81,63 @@ final class IngestLoop: EventLoopClient {
         let wakeup = loop.wakeup
         self.wakeup = wakeup
         ledger = AckLedger { wakeup.signal() }
-        try loop.listen(listener, acceptor: acceptor)
+        try loop.listen(
+            listener, acceptor: acceptor, expectsProxyHeader: shared.proxies != nil)
         loop.client = self
     }
 
     /// Serves until the control says stop.
     func run() { loop.run() }
 
-    func forget(_ connection: IngestConnection) {
+    func forget(_ connection: IngestConnection, failure: ConnectionFailure?) {
         connections[connection.id] = nil
-        shared.connectionCount.subtract()
+        shared.places.leave(connection.admittedSource)
         shared.counters.add(.connectionsClosed)
+        switch failure {
+        case nil: break
+        case .writeStalled?: shared.counters.add(.abortedForStalledWrites)
+        case .proxyHeader(let fault)?:
+            shared.counters.add(.abortedForProxyHeader)
+            shared.log.proxyHeader(fault)
+        }
+    }
+
+    /// Whether its source may have one connection more.
+    func admits(_ peer: PeerAddress) -> Bool {
+        if shared.places.tryEnter(peer) { return true }
+        shared.counters.add(.connectionsRefusedByAddress)
+        shared.log.tooMany(from: peer)
+        return false
     }
 
     // MARK: EventLoopClient
 
-    func accepted(by loop: EventLoop) -> (any ConnectionHandler)? {
-        guard shared.connectionCount.tryAdd(max: shared.connectionCountMax) else {
+    func accepted(by loop: EventLoop, from peer: PeerAddress) -> (any ConnectionHandler)? {
+        if let proxies = shared.proxies, !proxies.contains(peer) {
+            shared.counters.add(.connectionsRefusedNoProxy)
+            shared.log.untrustedProxy(peer)
+            return nil
+        }
+        guard shared.places.tryEnter() else {
             shared.counters.add(.connectionsRefused)
+            shared.log.tooMany()
             return nil
         }
         shared.counters.add(.connectionsAccepted)
         nextConnectionID += 1
         let retryHint = shared.retryHint
         let server = ServerConnection(
-            http2: shared.http2, settings: shared.grpc, budget: shared.budget,
+            http2: shared.http2, settings: shared.grpc, times: shared.times, budget: shared.budget,
             counters: shared.counters, health: shared.health, ackLatency: ackLatency,
             authenticator: shared.tokens, retryHint: { retryHint.delayMs })
         let connection = IngestConnection(id: nextConnectionID, server: server, loop: self)
         connections[connection.id] = connection
         return connection
+    }
+
+    func acceptingFailed(_ error: SystemError) {
+        shared.counters.add(.acceptFailures)
+        shared.log.acceptingFailed(error)
     }
 
     func turn(of loop: EventLoop) {
@@ -159,7 +173,7 @@ final class IngestLoop: EventLoopClient {
             loop.stopListening()
             let nowNs = Clock.monotonicNs
             for connection in connections.values { connection.beginDrain(nowNs: nowNs) }
-            // Who has not even finished its handshake is waiting for nothing.
+            // Who has not said who it is, or finished its handshake, is waiting for nothing.
             loop.forEachConnection { if !$0.isEstablished { $0.abort() } }
         }
         control.isEmpty = loop.connectionCount == 0

@@ -11,8 +11,7 @@ struct ObservedParts: Sendable {
     let counters: Counters
     let ring: BoundedRing
     let budget: MemoryBudget
-    let connectionCount: ConnectionCount
-    let connectionCountMax: Int
+    let places: ConnectionAdmission
     let commits: CommitMarks
     let outage: OutageStore
     let tokens: TokenCache
@@ -209,8 +208,8 @@ final class Observer: DaemonObserver {
         daemon.ring.exportCountMax = parts.ring.slotCountMax
         daemon.memory.inUseBytes = parts.budget.inUseBytes
         daemon.memory.limitBytes = parts.budget.limitBytes
-        daemon.connections.openCount = parts.connectionCount.value
-        daemon.connections.countMax = parts.connectionCountMax
+        daemon.connections.openCount = parts.places.count
+        daemon.connections.countMax = parts.places.countMax
         daemon.writers.count = parts.life.writerCount
         daemon.writers.busyCount = parts.life.busyWriterCount
         daemon.writers.isStalled = !parts.life.areWritersAlive(nowNs: nowNs)

@@ -20,7 +20,7 @@ extension Call {
             answer(.of(HealthService.list(HealthService.serving(status))), on: stream)
         case .watch:
             watch = HealthWatch(service: service)
-            state = .streaming
+            beginLasting(.streaming)
             Answer.begin(on: stream, of: connection.session)
             tellHealth(on: stream)
             if status.isDraining { endLasting(on: stream) }

@@ -5,7 +5,16 @@ internal import HTTP2
 // Calls of grpc.reflection, which ask any number of questions.
 extension Call {
     func beginReflection(on stream: Stream) {
-        state = .conversing
+        guard connection.conversationCount < connection.settings.conversationCountMax else {
+            return answer(
+                .error(
+                    .resourceExhausted,
+                    "the connection has \(connection.conversationCount) calls of reflection "
+                        + "already"), on: stream)
+        }
+        connection.conversationCount += 1
+        isConversation = true
+        beginLasting(.conversing)
         Answer.begin(on: stream, of: connection.session)
         if connection.health.isDraining {
             finishStreaming(.unavailable, "the daemon is stopping", on: stream)

@@ -12,7 +12,7 @@ enum ReflectionService {
     /// Longest ServerReflectionRequest that is looked at.
     static let requestSizeBytesMax = 4_096
     /// Bytes of answers that may wait for a client that asks and does not read.
-    static let unreadSizeBytesMax = 1 << 20
+    static let unreadSizeBytesMax = 128 << 10
 
     /// The answer to a ServerReflectionRequest; nil where the bytes are none.
     static func response(to request: ByteSlice) -> WireMessage? {

@@ -7,6 +7,9 @@ enum CounterFamily: String, CaseIterable {
     case connectionsRefused = "connections_refused"
     case connectionsClosed = "connections_closed"
     case connectionsAborted = "connections_aborted"
+    case connectionsRetired = "connections_retired"
+    case acceptFailures = "accept_failures"
+    case answersUntaken = "answers_untaken"
     case requestsReceived = "requests_received"
     case requestsAnswered = "requests_answered"
     case authFailures = "auth_failures"
@@ -40,9 +43,17 @@ enum CounterFamily: String, CaseIterable {
     var help: String {
         switch self {
         case .connectionsAccepted: "Connections of clients that were accepted."
-        case .connectionsRefused: "Connections turned away above limits.connections_max."
+        case .connectionsRefused:
+            "Connections turned away: above limits.connections_max (total), above "
+                + "limits.connections_per_address_max (address), or no trusted proxy (proxy)."
         case .connectionsClosed: "Accepted connections that are closed again."
-        case .connectionsAborted: "Connections ended because the peer broke HTTP/2 or its limits."
+        case .connectionsAborted:
+            "Connections ended because the peer broke HTTP/2 (protocol) or one of its limits."
+        case .connectionsRetired:
+            "Connections asked to go: for their age, for want of requests, or closed with calls in "
+                + "flight after connections.age_grace (cut)."
+        case .acceptFailures: "Times that no connection could be accepted for want of descriptors."
+        case .answersUntaken: "Answers given up because the client gave no window for them."
         case .requestsReceived: "Calls whose head has arrived."
         case .requestsAnswered: "Calls by their answer; retry asks the client to come back."
         case .authFailures:
@@ -96,9 +107,19 @@ extension Counter {
     var place: CounterPlace {
         switch self {
         case .connectionsAccepted: CounterPlace(.connectionsAccepted)
-        case .connectionsRefused: CounterPlace(.connectionsRefused)
+        case .connectionsRefused, .connectionsRefusedByAddress, .connectionsRefusedNoProxy:
+            .refused(reason)
+        case .connectionsRetiredByAge, .connectionsRetiredIdle, .connectionsCut:
+            .retired(reason)
+        case .connectionsAborted, .abortedForPings, .abortedForSettings, .abortedForControlFrames,
+            .abortedForResets, .abortedForInvalidFrames, .abortedForHeaderLists,
+            .abortedForEmptyData, .abortedForUnreadFrames, .abortedForSlowHandshake,
+            .abortedForSlowHeaders, .abortedForKeepalive, .abortedForStalledWrites,
+            .abortedForProxyHeader:
+            .aborted(reason)
+        case .acceptFailures: CounterPlace(.acceptFailures)
         case .connectionsClosed: CounterPlace(.connectionsClosed)
-        case .connectionsAborted: CounterPlace(.connectionsAborted)
+        case .answersUntaken: CounterPlace(.answersUntaken)
         case .requestsReceived: CounterPlace(.requestsReceived)
         case .requestsAccepted: .answered("accepted")
         case .requestsPartial: .answered("partial")
@@ -111,27 +132,13 @@ extension Counter {
             .turnedAway(self)
         case .answersWithoutStream: CounterPlace(.answersWithoutStream)
         case .healthCalls: CounterPlace(.healthCalls)
-        case .spansReceived: .received(.traces)
-        case .spansCommitted: .settled(.traces, "committed")
-        case .spansDeadLettered: .settled(.traces, "dead_lettered")
-        case .spansDeduplicated: .settled(.traces, "deduplicated")
-        case .spansRefused: .settled(.traces, "refused")
-        case .spansSpooled: .settled(.traces, "spooled")
-        case .spansReplayed: .replayed(.traces)
-        case .logRecordsReceived: .received(.logs)
-        case .logRecordsCommitted: .settled(.logs, "committed")
-        case .logRecordsDeadLettered: .settled(.logs, "dead_lettered")
-        case .logRecordsDeduplicated: .settled(.logs, "deduplicated")
-        case .logRecordsRefused: .settled(.logs, "refused")
-        case .logRecordsSpooled: .settled(.logs, "spooled")
-        case .logRecordsReplayed: .replayed(.logs)
-        case .dataPointsReceived: .received(.metrics)
-        case .dataPointsCommitted: .settled(.metrics, "committed")
-        case .dataPointsDeadLettered: .settled(.metrics, "dead_lettered")
-        case .dataPointsDeduplicated: .settled(.metrics, "deduplicated")
-        case .dataPointsRefused: .settled(.metrics, "refused")
-        case .dataPointsSpooled: .settled(.metrics, "spooled")
-        case .dataPointsReplayed: .replayed(.metrics)
+        case .spansReceived, .spansCommitted, .spansDeadLettered, .spansDeduplicated, .spansRefused,
+            .spansSpooled, .spansReplayed, .logRecordsReceived, .logRecordsCommitted,
+            .logRecordsDeadLettered, .logRecordsDeduplicated, .logRecordsRefused,
+            .logRecordsSpooled, .logRecordsReplayed, .dataPointsReceived, .dataPointsCommitted,
+            .dataPointsDeadLettered, .dataPointsDeduplicated, .dataPointsRefused,
+            .dataPointsSpooled, .dataPointsReplayed:
+            ofItems
         case .spansAcceptedOverGRPC, .logRecordsAcceptedOverGRPC, .dataPointsAcceptedOverGRPC,
             .spansAcceptedOverHTTP, .logRecordsAcceptedOverHTTP, .dataPointsAcceptedOverHTTP:
             .answered(self, "accepted") { $0.acceptedCounter($1) }
@@ -166,6 +173,36 @@ extension Counter {
 }
 
 extension Counter {
+    /// Of counters of spans, log records and data points.
+    private var ofItems: CounterPlace {
+        switch self {
+        case .spansReceived: .received(.traces)
+        case .spansCommitted: .settled(.traces, "committed")
+        case .spansDeadLettered: .settled(.traces, "dead_lettered")
+        case .spansDeduplicated: .settled(.traces, "deduplicated")
+        case .spansRefused: .settled(.traces, "refused")
+        case .spansSpooled: .settled(.traces, "spooled")
+        case .spansReplayed: .replayed(.traces)
+        case .logRecordsReceived: .received(.logs)
+        case .logRecordsCommitted: .settled(.logs, "committed")
+        case .logRecordsDeadLettered: .settled(.logs, "dead_lettered")
+        case .logRecordsDeduplicated: .settled(.logs, "deduplicated")
+        case .logRecordsRefused: .settled(.logs, "refused")
+        case .logRecordsSpooled: .settled(.logs, "spooled")
+        case .logRecordsReplayed: .replayed(.logs)
+        case .dataPointsReceived: .received(.metrics)
+        case .dataPointsCommitted: .settled(.metrics, "committed")
+        case .dataPointsDeadLettered: .settled(.metrics, "dead_lettered")
+        case .dataPointsDeduplicated: .settled(.metrics, "deduplicated")
+        case .dataPointsRefused: .settled(.metrics, "refused")
+        case .dataPointsSpooled: .settled(.metrics, "spooled")
+        case .dataPointsReplayed: .replayed(.metrics)
+        default: preconditionFailure("this counter counts no items")
+        }
+    }
+}
+
+extension Counter {
     /// What was in the way of the TLS handshakes that it counts.
     private var handshakeObstacle: String {
         switch self {
@@ -182,7 +219,48 @@ extension Counter {
     }
 }
 
+extension Counter {
+    /// Of counters that differ in nothing else: why connections were turned away or ended.
+    private var reason: String {
+        switch self {
+        case .connectionsRefused: "total"
+        case .connectionsRefusedByAddress: "address"
+        case .connectionsRefusedNoProxy: "proxy"
+        case .connectionsRetiredByAge: "age"
+        case .connectionsRetiredIdle: "idle"
+        case .connectionsCut: "cut"
+        case .connectionsAborted: "protocol"
+        case .abortedForPings: "pings"
+        case .abortedForSettings: "settings"
+        case .abortedForControlFrames: "control_frames"
+        case .abortedForResets: "resets"
+        case .abortedForInvalidFrames: "invalid_frames"
+        case .abortedForHeaderLists: "header_lists"
+        case .abortedForEmptyData: "empty_data"
+        case .abortedForUnreadFrames: "unread_frames"
+        case .abortedForSlowHandshake: "handshake_timeout"
+        case .abortedForSlowHeaders: "header_timeout"
+        case .abortedForKeepalive: "keepalive_timeout"
+        case .abortedForStalledWrites: "write_timeout"
+        case .abortedForProxyHeader: "proxy_header"
+        default: preconditionFailure("this counter has no reason")
+        }
+    }
+}
+
 extension CounterPlace {
+    fileprivate static func refused(_ reason: String) -> CounterPlace {
+        CounterPlace(.connectionsRefused, ("reason", reason))
+    }
+
+    fileprivate static func retired(_ reason: String) -> CounterPlace {
+        CounterPlace(.connectionsRetired, ("reason", reason))
+    }
+
+    fileprivate static func aborted(_ reason: String) -> CounterPlace {
+        CounterPlace(.connectionsAborted, ("reason", reason))
+    }
+
     fileprivate static func answered(_ outcome: String) -> CounterPlace {
         CounterPlace(.requestsAnswered, ("outcome", outcome))
     }

@@ -50,6 +50,7 @@ class Daemon:
         self.command = [str(binary), *arguments]
         self.environment = environment
         self.folder = Path(folder)
+        self.pass_fds = ()
         self.notify = None
         self.process = None
 
@@ -61,7 +62,8 @@ class Daemon:
         with open(self.folder / "stdout", "ab") as out, open(self.folder / "stderr", "ab") as err:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "TERM", "--", *self.command],
-                env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=self.folder)
+                env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=self.folder,
+                pass_fds=self.pass_fds)
         eventually(self._is_ready, "READY=1 from the daemon", READY_SECONDS)
         return self
 

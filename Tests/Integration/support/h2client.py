@@ -10,8 +10,8 @@ from h2.config import H2Configuration
 from h2.connection import ConnectionState, H2Connection
 from h2.errors import ErrorCodes
 from h2.events import (
-    ConnectionTerminated, DataReceived, PingAckReceived, ResponseReceived, StreamEnded, StreamReset,
-    TrailersReceived)
+    ConnectionTerminated, DataReceived, PingAckReceived, PingReceived, ResponseReceived, StreamEnded,
+    StreamReset, TrailersReceived)
 from hyperframe.frame import GoAwayFrame
 
 from support.waiting import PATIENCE_SECONDS
@@ -59,9 +59,16 @@ class TolerantConnection(H2Connection):
 class Client:
     """One connection. Every wait has the same generous deadline; none is for synchronisation."""
 
-    def __init__(self, port, host="127.0.0.1"):
-        self.socket = socket.create_connection((host, port), timeout=PATIENCE_SECONDS)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, port, host="127.0.0.1", path=None, prefix=b"", source=None):
+        """To a TCP port, or to the unix socket at `path`; `prefix` goes before HTTP/2."""
+        if path is None:
+            self.socket = socket.create_connection((host, port), PATIENCE_SECONDS, source and (source, 0))
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        else:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(PATIENCE_SECONDS)
+            self.socket.connect(str(path))
+        self.socket.sendall(prefix)
         self.h2 = TolerantConnection(H2Configuration(
             client_side=True, header_encoding="utf-8", validate_outbound_headers=False,
             normalize_outbound_headers=False, validate_inbound_headers=True))
@@ -69,6 +76,7 @@ class Client:
         self.streams = {}
         self.goaways = []
         self.ping_acks = []
+        self.pings = 0
         self.is_closed = False
         self.is_holding = False
         self.h2.initiate_connection()
@@ -178,6 +186,9 @@ class Client:
     def _take(self, event):
         if isinstance(event, ConnectionTerminated):
             self.goaways.append(GoAway(event.last_stream_id, event.error_code, event.additional_data))
+            return
+        if isinstance(event, PingReceived):
+            self.pings += 1
             return
         if isinstance(event, PingAckReceived):
             self.ping_acks.append(event.ping_data)

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-package import Base
 
 /// The checksum of RFC 3720 (Castagnoli), eight bytes at a time.
 ///
