@@ -169,7 +169,7 @@ struct JSONReader {
             if isObject { try skipKey() }
             return true
         case UInt8(ascii: "\""):
-            _ = try string("expected a value")
+            try skipString("expected a value")
         case UInt8(ascii: "t"):
             _ = try take(literal: "true")
         case UInt8(ascii: "f"):
@@ -183,7 +183,24 @@ struct JSONReader {
     }
 
     private mutating func skipKey() throws(JSONFault) {
-        _ = try string("expected a key in quotes")
+        try skipString("expected a key in quotes")
         try expect(UInt8(ascii: ":"), "expected : behind a key")
+    }
+
+    /// Nobody reads it, but it has to be one.
+    private mutating func skipString(_ problem: String) throws(JSONFault) {
+        let string = try string(problem)
+        guard string.hasEscapes else { return }
+        var offset = 0
+        while offset < string.content.count {
+            guard string.content[offset] == UInt8(ascii: "\\") else {
+                offset += 1
+                continue
+            }
+            guard let escape = JSONEscape.read(string.content, at: offset) else {
+                throw fault("this is no JSON escape", at: string.offset + offset)
+            }
+            offset += escape.sizeBytes
+        }
     }
 }

@@ -301,6 +301,8 @@ private func valueBytes(_ build: (inout WireWriter) -> Void) -> [UInt8] {
         (#"{"a":1e}"#, "this is no JSON number (byte 5)"),
         (#"{"a":"b"#, "a string does not end (byte 7)"),
         (#"{"a":"\"#, "a string does not end (byte 7)"),
+        (#"{"a":"b\x"}"#, "this is no JSON escape (byte 7)"),
+        (#"{"a":{"\q":1}}"#, "this is no JSON escape (byte 7)"),
         ("{\"a\":\"\n\"}", "a control character in a string must be escaped (byte 6)"),
         ("\u{feff}{}", "the text must be an object (byte 0)"),
         ("// x\n{}", "the text must be an object (byte 0)"),

@@ -37,6 +37,8 @@ private func json(
         try hold(error != .overBudget, "a small request does not fit the budget")
         return nil
     }
+    let isJSON = JSONSyntax.isJSON(input.array, isForJSONB: false)
+    try hold(isJSON, "what is no JSON is taken")
     do throws(DecodeError) {
         return try Decoder.decode(
             signal: signal, body: wire.slice, limits: limits, budget: budget
