@@ -104,7 +104,7 @@ extension CopyBuffer {
     }
 
     /// An attributes object, NULL where there are no attributes.
-    mutating func appendJSONField(attributes: MessageList<KeyValueView>) -> Bool {
+    mutating func appendJSONField(attributes: WireMessageList<KeyValueView>) -> Bool {
         guard !attributes.isEmpty else { return appendNull() }
         guard let offset = beginJSONField(), appendJSON(attributes: attributes) else {
             return false

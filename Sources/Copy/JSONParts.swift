@@ -38,7 +38,7 @@ private struct JSONMembers {
     }
 
     mutating func append(
-        _ literal: StaticString, attributes: MessageList<KeyValueView>,
+        _ literal: StaticString, attributes: WireMessageList<KeyValueView>,
         without drops: AttributeDrops?,
         to buffer: inout CopyBuffer
     ) -> Bool {

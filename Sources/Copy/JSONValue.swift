@@ -14,7 +14,7 @@ internal import Rows
 // All of these write text only, without the length and version that a jsonb field begins with.
 extension CopyBuffer {
     /// Attributes as one object, whatever their names are.
-    package mutating func appendJSON(attributes: MessageList<KeyValueView>) -> Bool {
+    package mutating func appendJSON(attributes: WireMessageList<KeyValueView>) -> Bool {
         appendJSON(object: attributes)
     }
 
@@ -25,7 +25,7 @@ extension CopyBuffer {
 
     /// As above, without those that are not stored.
     mutating func appendJSON(
-        attributes: MessageList<KeyValueView>, without drops: AttributeDrops
+        attributes: WireMessageList<KeyValueView>, without drops: AttributeDrops
     ) -> Bool {
         appendJSON(object: attributes.lazy.filter { !drops.contains($0.key) })
     }
@@ -70,7 +70,7 @@ extension CopyBuffer {
         return members.isEmpty ? appendJSON(literal: "{}") : appendJSON(literal: "}")
     }
 
-    private mutating func appendJSON(array members: MessageList<AnyValueView>) -> Bool {
+    private mutating func appendJSON(array members: NestedMessages<AnyValueView>) -> Bool {
         guard appendJSON(literal: "[") else { return false }
         var isFirst = true
         for member in members {
@@ -81,7 +81,7 @@ extension CopyBuffer {
         return appendJSON(literal: "]")
     }
 
-    private mutating func appendJSON(pairs members: MessageList<KeyValueView>) -> Bool {
+    private mutating func appendJSON(pairs members: NestedMessages<KeyValueView>) -> Bool {
         guard CopyBuffer.looksReserved(members) else { return appendJSON(object: members) }
         return appendJSON(literal: "{\"$kvlist\":") && appendJSON(object: members)
             && appendJSON(literal: "}")
@@ -89,7 +89,7 @@ extension CopyBuffer {
 
     /// Whether the object would have exactly one member, and its name begins with "$". Members with
     /// the same name are one.
-    private static func looksReserved(_ members: MessageList<KeyValueView>) -> Bool {
+    private static func looksReserved(_ members: NestedMessages<KeyValueView>) -> Bool {
         guard let first = members.first?.key, !first.isEmpty, first[0] == UInt8(ascii: "$") else {
             return false
         }

@@ -4,18 +4,32 @@ internal import COTLP
 
 /// A string attribute that every resource of an export is to have.
 package struct ResourceStamp: Sendable {
-    let key: [UInt8]
-    let value: [UInt8]
+    /// A `KeyValue` on the wire: the key, and an `AnyValue` that holds the string.
+    let wire: [UInt8]
 
     package init(key: String, value: [UInt8]) {
-        self.key = Array(key.utf8)
-        self.value = value
+        let text = ResourceStamp.field(PairTag.stringValue, value)
+        wire =
+            ResourceStamp.field(PairTag.key, Array(key.utf8))
+            + ResourceStamp.field(PairTag.value, text)
+    }
+
+    /// A length-delimited field.
+    private static func field(_ tag: UInt8, _ content: [UInt8]) -> [UInt8] {
+        var field = [tag]
+        var length = content.count
+        while length >= 0x80 {
+            field.append(UInt8(truncatingIfNeeded: length) | 0x80)
+            length >>= 7
+        }
+        field.append(UInt8(length))
+        return field + content
     }
 
     /// What the attribute adds to each resource, at most, when the export is unpacked again.
     fileprivate var restoredSizeBytes: Int {
-        unsafe MemoryLayout<Otlp__Resource>.stride + MemoryLayout<Otlp__KeyValue>.stride
-            + MemoryLayout<Otlp__AnyValue>.stride + key.count + value.count + 6 * 16
+        unsafe MemoryLayout<Otlp__Resource>.stride + UnpackModel.repeatedBytesElementSizeBytes
+            + wire.count + 4 * 16
     }
 }
 

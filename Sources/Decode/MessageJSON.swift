@@ -96,6 +96,9 @@ enum MessageJSON {
             unsafe append(value.load(as: UnsafePointer<ProtobufCMessage>.self), to: &text)
         case PROTOBUF_C_TYPE_BYTES:
             let data = unsafe value.load(as: ProtobufCBinaryData.self)
+            if let child = unsafe WireGrammarBuilder.wireMessageDescriptor(ofFieldNamed: name) {
+                return unsafe appendUnpacked(data, child, to: &text)
+            }
             unsafe append(ByteSlice(base: data.data, count: data.len), name, to: &text)
         case PROTOBUF_C_TYPE_INT64, PROTOBUF_C_TYPE_SINT64, PROTOBUF_C_TYPE_SFIXED64:
             text += "\"\(unsafe value.load(as: Int64.self))\""
@@ -110,6 +113,17 @@ enum MessageJSON {
         default:
             text += "\(unsafe value.load(as: Int32.self))"
         }
+    }
+
+    /// A message that stayed on the wire, which the scan has accepted.
+    private static func appendUnpacked(
+        _ data: ProtobufCBinaryData, _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>,
+        to text: inout String
+    ) {
+        let message = unsafe protobuf_c_message_unpack(descriptor, nil, data.len, data.data)
+        guard let message = unsafe message else { return text += "null" }
+        defer { unsafe protobuf_c_message_free_unpacked(message, nil) }
+        unsafe append(message, to: &text)
     }
 
     private static func append(_ number: Double, to text: inout String) {

@@ -7,12 +7,12 @@ internal import Base
 /// value, so that the whole nest of three messages has one shape. Whatever has another shape takes
 /// the general way.
 extension ScanContext {
-    /// Bytes of arena for the `KeyValue` at `start` of `count` bytes, or 0 when it has not the
-    /// usual shape.
+    /// Whether the `KeyValue` at `start` of `count` bytes has the usual shape, in which case there
+    /// is nothing wrong with it.
     @inline(__always)
-    func pairSizeBytes(_ start: UnsafeRawPointer, count: Int, anyValueDepth: UInt8) -> Int {
+    func isUsualPair(_ start: UnsafeRawPointer, count: Int, anyValueDepth: UInt8) -> Bool {
         // Tag and length of the key, then of the value.
-        guard count >= 4, unsafe start.byte(0) == PairTag.key else { return 0 }
+        guard count >= 4, unsafe start.byte(0) == PairTag.key else { return false }
         let keyCount = unsafe Int(start.byte(1))
         let valueOffset = 4 &+ keyCount
         guard valueOffset <= count,
@@ -22,31 +22,25 @@ extension ScanContext {
             keyCount | (count &- valueOffset) < 0x80,
             anyValueDepth < limits.anyValueDepthMax,
             unsafe isPlain(start + 2, count: keyCount)
-        else { return 0 }
-        let copiedSizeBytes = unsafe scalarSizeBytes(
-            start + valueOffset, count: count &- valueOffset)
-        guard copiedSizeBytes >= 0 else { return 0 }
-        return pairStructsSizeBytes &+ UnpackModel.rounded(keyCount) &+ copiedSizeBytes
+        else { return false }
+        return unsafe isScalar(start + valueOffset, count: count &- valueOffset)
     }
 
-    /// Bytes of arena for the contents of the `AnyValue` at `start`, its struct excluded, or a
-    /// negative number when it is anything but one scalar. `count` is below 128.
+    /// Whether the `AnyValue` at `start` is one scalar and nothing else. `count` is below 128.
     @inline(__always)
-    private func scalarSizeBytes(_ start: UnsafeRawPointer, count: Int) -> Int {
-        guard count >= 2 else { return -1 }
+    private func isScalar(_ start: UnsafeRawPointer, count: Int) -> Bool {
+        guard count >= 2 else { return false }
         switch unsafe start.byte(0) {
         case PairTag.stringValue:
-            guard unsafe Int(start.byte(1)) == count &- 2,
-                unsafe isPlain(start + 2, count: count &- 2)
-            else { return -1 }
-            return UnpackModel.rounded(count &- 2)
+            return unsafe Int(start.byte(1)) == count &- 2
+                && isPlain(start + 2, count: count &- 2)
         case PairTag.boolValue, PairTag.intValue:
             let sizeBytes = unsafe WireNumber.varintSizeBytes(start + 1, end: start + count)
-            return sizeBytes == count &- 1 ? 0 : -1
+            return sizeBytes == count &- 1
         case PairTag.doubleValue:
-            return count == 9 ? 0 : -1
+            return count == 9
         default:
-            return -1
+            return false
         }
     }
 }

@@ -12,7 +12,6 @@ struct ScanContext {
     let fields: UnsafePointer<FieldRule>
     let messages: UnsafePointer<MessageRule>
     let keyValue: UInt8
-    let pairStructsSizeBytes: Int
     let model: UnpackModel
     /// The messages around the one that is being scanned, outermost first.
     let outer: UnsafeMutableBufferPointer<ScanFrame>
@@ -43,7 +42,6 @@ struct ScanContext {
         unsafe fields = grammar.fields
         unsafe messages = grammar.messages
         keyValue = grammar.keyValue
-        pairStructsSizeBytes = grammar.pairStructsSizeBytes
         model = grammar.unpackModel
         unsafe self.outer = outer
     }

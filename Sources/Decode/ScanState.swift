@@ -18,6 +18,9 @@ struct ScanFrame: BitwiseCopyable {
     var level = FaultLevel.resource
     /// Levels of AnyValue, this message included.
     var anyValueDepth: UInt8 = 0
+    /// Bytes of arena up to its end, where it stays as it is on the wire and nothing in it costs
+    /// anything; below 0 elsewhere.
+    var wireSizeBytes = -1
 }
 
 /// Where the scan is, and what it has counted. Lives in registers: it is a local of the scan's
@@ -42,6 +45,13 @@ struct ScanState: BitwiseCopyable {
         sizeBytes &+= UnpackModel.repeatedElementSizeBytes &* (count &+ isOdd &- wasOdd)
     }
 
+    /// Accounts for one more message that stays on the wire, of which there are several.
+    @inline(__always)
+    mutating func addWireMessage(sizeBytes copiedSizeBytes: Int) {
+        sizeBytes &+=
+            UnpackModel.repeatedBytesElementSizeBytes &+ UnpackModel.rounded(copiedSizeBytes)
+    }
+
     /// Accounts for the copy of an unknown field, length prefix included.
     @inline(__always)
     mutating func addUnknown(sizeBytes copiedSizeBytes: Int) {
@@ -53,6 +63,10 @@ struct ScanState: BitwiseCopyable {
     /// counted.
     @inline(__always)
     mutating func addClosingCosts(_ model: UnpackModel) {
+        if frame.wireSizeBytes >= 0 {
+            sizeBytes = frame.wireSizeBytes
+            return
+        }
         let memberCount = Int(frame.memberCount)
         if memberCount > model.stackMemberCount {
             sizeBytes &+= model.slabSizeBytes(memberCount: memberCount)

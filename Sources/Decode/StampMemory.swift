@@ -12,50 +12,31 @@ final class StampMemory {
     let sizeBytes: Int
     private var usedBytes = 0
     private let budget: MemoryBudget
-    private let attribute: UnsafeMutablePointer<Otlp__KeyValue>
+    /// A `KeyValue` on the wire.
+    private let attribute: ProtobufCBinaryData
     private let bare: UnsafeMutablePointer<Otlp__Resource>
 
     static func listSizeBytes(_ count: Int) -> Int {
-        UnpackModel.rounded(count * UnpackModel.repeatedElementSizeBytes)
+        count * UnpackModel.repeatedBytesElementSizeBytes
     }
 
     /// Nil when the budget is spent.
     init?(_ stamp: ResourceStamp, listSizeBytes: Int, budget: MemoryBudget) {
-        sizeBytes =
-            unsafe listSizeBytes + Self.listSizeBytes(1)
-            + UnpackModel.rounded(MemoryLayout<Otlp__Resource>.size)
-            + UnpackModel.rounded(MemoryLayout<Otlp__KeyValue>.size)
-            + UnpackModel.rounded(MemoryLayout<Otlp__AnyValue>.size)
-            + UnpackModel.rounded(stamp.key.count) + UnpackModel.rounded(stamp.value.count)
+        let wire = stamp.wire
+        let resourceSizeBytes = unsafe UnpackModel.rounded(MemoryLayout<Otlp__Resource>.size)
+        let wireSizeBytes = UnpackModel.rounded(wire.count)
+        sizeBytes = listSizeBytes + Self.listSizeBytes(1) + resourceSizeBytes + wireSizeBytes
         guard budget.tryReserve(sizeBytes) else { return nil }
         self.budget = budget
         let block = UnsafeMutableRawPointer.allocate(
             byteCount: sizeBytes, alignment: Arena.alignmentBytes)
         unsafe memory = block
-        var offset = 0
-        func place(_ sizeBytes: Int) -> UnsafeMutableRawPointer {
-            defer { offset += UnpackModel.rounded(sizeBytes) }
-            return unsafe block + offset
-        }
-        func text(_ bytes: [UInt8]) -> ProtobufCBinaryData {
-            let target = unsafe place(bytes.count).bindMemory(to: UInt8.self, capacity: bytes.count)
-            unsafe target.initialize(from: bytes, count: bytes.count)
-            return unsafe ProtobufCBinaryData(len: bytes.count, data: target)
-        }
-        let value = unsafe place(MemoryLayout<Otlp__AnyValue>.size).bindMemory(
-            to: Otlp__AnyValue.self, capacity: 1)
-        unsafe otlp__any_value__init(value)
-        unsafe value.pointee.value_case = OTLP__ANY_VALUE__VALUE_STRING_VALUE
-        unsafe value.pointee.string_value = text(stamp.value)
-        unsafe attribute = place(MemoryLayout<Otlp__KeyValue>.size).bindMemory(
-            to: Otlp__KeyValue.self, capacity: 1)
-        unsafe otlp__key_value__init(attribute)
-        unsafe attribute.pointee.key = text(stamp.key)
-        unsafe attribute.pointee.value = value
-        unsafe bare = place(MemoryLayout<Otlp__Resource>.size).bindMemory(
-            to: Otlp__Resource.self, capacity: 1)
+        let bytes = unsafe block.bindMemory(to: UInt8.self, capacity: wire.count)
+        unsafe bytes.initialize(from: wire, count: wire.count)
+        unsafe attribute = ProtobufCBinaryData(len: wire.count, data: bytes)
+        unsafe bare = (block + wireSizeBytes).bindMemory(to: Otlp__Resource.self, capacity: 1)
         unsafe otlp__resource__init(bare)
-        usedBytes = offset
+        usedBytes = wireSizeBytes + resourceSizeBytes
         unsafe setList(of: bare)
     }
 
@@ -74,15 +55,14 @@ final class StampMemory {
     private func setList(of resource: UnsafeMutablePointer<Otlp__Resource>) {
         let countMax = unsafe resource.pointee.n_attributes + 1
         let list = unsafe (memory + usedBytes).bindMemory(
-            to: UnsafeMutablePointer<Otlp__KeyValue>?.self, capacity: countMax)
+            to: ProtobufCBinaryData.self, capacity: countMax)
         usedBytes += Self.listSizeBytes(countMax)
         precondition(usedBytes <= sizeBytes)
-        let key = unsafe byteSlice(attribute.pointee.key)
+        let key = unsafe KeyValueView(byteSlice(attribute)).key
         var count = 0
         for index in unsafe 0..<resource.pointee.n_attributes {
             let member = unsafe resource.pointee.attributes[index]
-            guard let found = unsafe member, unsafe !byteSlice(found.pointee.key).elementsEqual(key)
-            else { continue }
+            guard unsafe !KeyValueView(byteSlice(member)).key.elementsEqual(key) else { continue }
             unsafe (list + count).initialize(to: member)
             count += 1
         }

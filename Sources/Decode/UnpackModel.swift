@@ -42,8 +42,8 @@ struct UnpackModel: BitwiseCopyable, Sendable {
         unsafe rounded(count * MemoryLayout<ProtobufCMessageUnknownField>.stride)
     }
 
-    /// Bytes of one element of a repeated string.
-    static let repeatedTextElementSizeBytes = unsafe MemoryLayout<ProtobufCBinaryData>.stride
+    /// Bytes of one element of a repeated string, or of repeated messages that stay on the wire.
+    static let repeatedBytesElementSizeBytes = unsafe MemoryLayout<ProtobufCBinaryData>.stride
     /// Bytes of one element of any other repeated field: a pointer or a number.
     static let repeatedElementSizeBytes = 8
 
@@ -59,7 +59,7 @@ struct UnpackModel: BitwiseCopyable, Sendable {
         }
         precondition(Self.alignmentBytes == Arena.alignmentBytes)
         unsafe precondition(MemoryLayout<UnsafeRawPointer>.stride == Self.repeatedElementSizeBytes)
-        precondition(Self.repeatedTextElementSizeBytes % Self.alignmentBytes == 0)
+        precondition(Self.repeatedBytesElementSizeBytes % Self.alignmentBytes == 0)
         let structSizeBytes = unsafe Int(descriptor.pointee.sizeof_message)
         let stackCountMax = 1_024
         let firstWithSlab = (1...stackCountMax).first { allocationSizes(memberCount: $0).count > 1 }

@@ -5,10 +5,9 @@ internal import COTLP
 /// The schema in the form in which the pre-scan reads it: a small table per message type.
 ///
 /// It is derived from the very descriptors by which protobuf-c unpacks, so that the two cannot
-/// disagree about numbers, types and sizes. What the descriptors do not say (strings are generated
-/// as bytes, and the meaning of the types is ours) is in the lists of
-/// `WireGrammarBuilder`. Built once;
-/// immutable; lives as long as the process.
+/// disagree about numbers, types and sizes. What the descriptors do not say (strings, attributes
+/// and bodies are generated as bytes, and the meaning of the types is ours) is in the lists of
+/// `WireGrammarBuilder`. Built once; immutable; lives as long as the process.
 @safe
 final class WireGrammar: @unchecked Sendable {
     /// Fields from this number on are not in the schema.
@@ -21,8 +20,6 @@ final class WireGrammar: @unchecked Sendable {
     let unpackModel: UnpackModel
     /// The index of `KeyValue` among `messages`.
     let keyValue: UInt8
-    /// Bytes of arena for the structs of a `KeyValue` and its `AnyValue`.
-    let pairStructsSizeBytes: Int
 
     private let roots: [(descriptor: UnsafePointer<ProtobufCMessageDescriptor>, index: UInt8)]
 
@@ -36,8 +33,6 @@ final class WireGrammar: @unchecked Sendable {
         unsafe fields = builder.copyFields()
         unsafe messages = builder.copyMessages()
         keyValue = builder.index(named: "KeyValue")
-        let pair = [keyValue, builder.index(named: "AnyValue")].map { builder.messages[Int($0)] }
-        pairStructsSizeBytes = pair.map { Int($0.structSizeBytes) }.reduce(0, +)
         unsafe unpackModel = UnpackModel(measuredWith: builder.descriptors[Int(keyValue)])
     }
 

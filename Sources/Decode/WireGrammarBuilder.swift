@@ -66,6 +66,11 @@ struct WireGrammarBuilder {
                 if !singularGroups.contains(group) { singularGroups.append(group) }
                 rule.bit = 1 << UInt8(singularGroups.firstIndex(of: group)!)
                 precondition(singularGroups.count <= 8, "more singular sub-messages than bits")
+            case .wireMessage:
+                // Each is a group of its own: no oneof has one.
+                unsafe singularGroups.append(field.offset)
+                rule.bit = 1 << UInt8(singularGroups.count - 1)
+                precondition(singularGroups.count <= 8, "more singular sub-messages than bits")
             case .repeatedMessage, .repeatedText, .repeatedVarint, .repeatedFixed64:
                 precondition(repeatedCount < 8, "more repeated fields than bits")
                 rule.bit = 1 << UInt8(repeatedCount)
@@ -89,6 +94,11 @@ struct WireGrammarBuilder {
                 child: unsafe index(of: child), bit: 0)
         case PROTOBUF_C_TYPE_BYTES:
             let name = unsafe String(cString: field.name)
+            if let child = unsafe Self.wireMessageDescriptor(ofFieldNamed: name) {
+                return FieldRule(
+                    kind: isRepeated ? .repeatedWireMessage : .wireMessage, wireType: 2,
+                    child: unsafe index(of: child), bit: 0)
+            }
             let isText = !Self.byteFieldNames.contains(name)
             precondition(isText || !isRepeated, "repeated bytes are not modelled")
             let kind = isRepeated ? FieldKind.repeatedText : isText ? .text : .bytes
@@ -130,6 +140,24 @@ struct WireGrammarBuilder {
     static let byteFieldNames: Set<String> = [
         "trace_id", "span_id", "parent_span_id", "bytes_value",
     ]
+
+    /// The type of a message field that is generated as bytes; nil for other fields.
+    static func wireMessageDescriptor(
+        ofFieldNamed name: String
+    ) -> UnsafePointer<ProtobufCMessageDescriptor>? {
+        switch name {
+        case "attributes", "filtered_attributes", "metadata":
+            var pair = unsafe Otlp__KeyValue()
+            unsafe otlp__key_value__init(&pair)
+            return unsafe pair.base.descriptor
+        case "body":
+            var value = unsafe Otlp__AnyValue()
+            unsafe otlp__any_value__init(&value)
+            return unsafe value.base.descriptor
+        default:
+            return nil
+        }
+    }
 
     private static func role(ofMessageNamed name: String) -> MessageRole {
         switch name {

@@ -12,6 +12,8 @@ enum FieldKind: UInt8 {
     /// A sub-message of which there may be only one (`FieldRule.bit` says which one).
     case message
     case repeatedMessage
+    /// The same, where protobuf-c copies the bytes and unpacks nothing.
+    case wireMessage, repeatedWireMessage
     /// Repeated numbers of 8 bytes, packed or not; varints on the wire, or fixed64 and double.
     case repeatedVarint, repeatedFixed64
 }
@@ -23,7 +25,8 @@ struct FieldRule: BitwiseCopyable {
     var wireType: UInt8
     /// Index of the sub-message's type in `WireGrammar.messages`.
     var child: UInt8
-    /// `message`: its bit among the singular ones of its owner, shared by the members of a oneof.
+    /// `message` and `wireMessage`: its bit among the singular ones of its owner, shared by the
+    /// members of a oneof.
     /// Repeated: its bit among the repeated ones.
     var bit: UInt8
 

@@ -48,20 +48,23 @@ extension WireScan {
             state.sizeBytes &+= UnpackModel.rounded(count)
         case .repeatedMessage:
             state.addElements(1, rule)
-            if rule.child == context.keyValue {
-                state.frame.attributeCount &+= 1
-                guard state.frame.attributeCount <= context.limits.attributeCountMax else {
-                    throw unsafe context.tooManyAttributes(start)
-                }
-                let pairSizeBytes = unsafe context.pairSizeBytes(
-                    start, count: count, anyValueDepth: state.frame.anyValueDepth)
-                if pairSizeBytes > 0 {
-                    unsafe state.at = end
-                    state.sizeBytes &+= pairSizeBytes
-                    return
-                }
+            if rule.child == context.keyValue,
+                try unsafe passPair(start, count: count, context, &state)
+            {
+                return
             }
             try unsafe open(rule.child, start, end, context, &state)
+        case .repeatedWireMessage:
+            state.addWireMessage(sizeBytes: count)
+            if try unsafe passPair(start, count: count, context, &state) { return }
+            try unsafe openOnWire(rule.child, start, end, context, &state)
+        case .wireMessage:
+            guard state.frame.seenSingulars & rule.bit == 0 else {
+                throw unsafe context.malformed(.repeatedSingular, at: valueStart)
+            }
+            state.frame.seenSingulars |= rule.bit
+            state.sizeBytes &+= UnpackModel.rounded(count)
+            try unsafe openOnWire(rule.child, start, end, context, &state)
         case .message:
             guard state.frame.seenSingulars & rule.bit == 0 else {
                 throw unsafe context.malformed(.repeatedSingular, at: valueStart)
@@ -71,7 +74,7 @@ extension WireScan {
         case .repeatedText:
             unsafe state.at = end
             state.sizeBytes &+=
-                UnpackModel.repeatedTextElementSizeBytes &+ UnpackModel.rounded(count)
+                UnpackModel.repeatedBytesElementSizeBytes &+ UnpackModel.rounded(count)
             try unsafe checkText(start, count: count, context, level: state.frame.level)
         case .repeatedFixed64, .repeatedVarint:
             unsafe state.at = end
@@ -83,6 +86,34 @@ extension WireScan {
         case .varint, .fixed32, .fixed64:
             throw unsafe context.malformed(.wireType, at: valueStart)
         }
+    }
+
+    /// Counts a `KeyValue`, and goes past it if it has the usual shape; false where it has not.
+    @inline(__always)
+    private func passPair(
+        _ start: UnsafeRawPointer, count: Int, _ context: ScanContext, _ state: inout ScanState
+    ) throws(DecodeError) -> Bool {
+        state.frame.attributeCount &+= 1
+        guard state.frame.attributeCount <= context.limits.attributeCountMax else {
+            throw unsafe context.tooManyAttributes(start)
+        }
+        guard
+            unsafe context.isUsualPair(
+                start, count: count, anyValueDepth: state.frame.anyValueDepth)
+        else { return false }
+        unsafe state.at = start + count
+        return true
+    }
+
+    /// Enters a sub-message that stays on the wire, and is accounted for as bytes.
+    @inline(__always)
+    private mutating func openOnWire(
+        _ child: UInt8, _ start: UnsafeRawPointer, _ end: UnsafeRawPointer, _ context: ScanContext,
+        _ state: inout ScanState
+    ) throws(DecodeError) {
+        let sizeBytes = state.sizeBytes
+        try unsafe open(child, start, end, context, &state)
+        state.frame.wireSizeBytes = sizeBytes
     }
 
     @inline(__always)

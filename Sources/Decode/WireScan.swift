@@ -68,6 +68,7 @@ struct WireScan: ~Copyable {
     ) throws(DecodeError) {
         let message = unsafe context.messages[Int(child)]
         let (level, anyValueDepth) = (state.frame.level, state.frame.anyValueDepth)
+        let wireSizeBytes = state.frame.wireSizeBytes
         unsafe context.outer[state.depth] = state.frame
         state.depth &+= 1
         unsafe state.at = start
@@ -75,6 +76,7 @@ struct WireScan: ~Copyable {
         unsafe state.frame = ScanFrame(end: end, rules: context.rules(child))
         state.frame.level = level
         state.frame.anyValueDepth = anyValueDepth
+        state.frame.wireSizeBytes = wireSizeBytes
         switch message.role {
         case .plain:
             break

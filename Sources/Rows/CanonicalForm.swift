@@ -57,7 +57,7 @@ struct CanonicalForm {
 
     /// `drops` are left out of the list, not of what its values hold.
     func append(
-        _ attributes: MessageList<KeyValueView>, without drops: AttributeDrops? = nil,
+        _ attributes: some Collection<KeyValueView>, without drops: AttributeDrops? = nil,
         to sink: inout some ByteSink & ~Copyable
     ) {
         switch order {

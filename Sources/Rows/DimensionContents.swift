@@ -119,7 +119,7 @@ package struct MetricContent {
     /// Empty means NULL.
     package var description: ByteSlice { view.description }
     /// Empty means NULL.
-    package var metadata: MessageList<KeyValueView> { view.metadata }
+    package var metadata: WireMessageList<KeyValueView> { view.metadata }
 }
 
 /// A row of `otel_histogram_bounds_dim`.
@@ -133,7 +133,7 @@ package struct SeriesContent {
     package let resourceID: Int64
     /// Nil means NULL.
     package let scopeID: Int64?
-    package let attributes: MessageList<KeyValueView>
+    package let attributes: WireMessageList<KeyValueView>
     /// Attributes that are no part of it.
     let drops: AttributeDrops?
 
@@ -143,7 +143,7 @@ package struct SeriesContent {
     }
 }
 
-extension MessageList where Element == KeyValueView {
+extension WireMessageList where Element == KeyValueView {
     /// The last attribute with this key.
     fileprivate func last(key: StaticString) -> KeyValueView? {
         var found: KeyValueView?

@@ -102,7 +102,7 @@ struct DimensionLookup: ~Copyable {
     private var hasRoom: Bool { missing.count < limits.missingCountMax }
 
     private mutating func countDropped(
-        _ attributes: MessageList<KeyValueView>?, _ drops: AttributeDrops?
+        _ attributes: WireMessageList<KeyValueView>?, _ drops: AttributeDrops?
     ) {
         guard let drops, let attributes else { return }
         droppedAttributeCount += attributes.count - drops.keptCount(of: attributes)

@@ -10,7 +10,8 @@ package struct EffectiveAttributes {
     package let members: [KeyValueView]
 
     /// `drops` are left out.
-    package init(_ attributes: MessageList<KeyValueView>, without drops: AttributeDrops? = nil) {
+    package init(_ attributes: some Collection<KeyValueView>, without drops: AttributeDrops? = nil)
+    {
         let kept = attributes.indices.filter { index in
             drops.map { !$0.contains(attributes[index].key) } ?? true
         }

@@ -136,7 +136,7 @@ private struct SeriesOwner {
 
 /// A data point of any kind, as far as its series goes.
 private protocol AttributedPoint: MessageView {
-    var attributes: MessageList<KeyValueView> { get }
+    var attributes: WireMessageList<KeyValueView> { get }
 }
 
 extension NumberDataPointView: AttributedPoint {}

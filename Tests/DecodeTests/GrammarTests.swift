@@ -61,8 +61,15 @@ private struct PublishedSchema {
     }
 }
 
-private func kind(of field: PublishedField) -> FieldKind {
+/// The kind that a field of the message named `owner` must have: attributes and bodies stay on the
+/// wire, but for those inside of them.
+private func kind(of field: PublishedField, in owner: String) -> FieldKind {
     typealias T = PublishedType
+    let common = ".opentelemetry.proto.common.v1."
+    let isInside = ["KeyValue", "KeyValueList", "ArrayValue", "AnyValue"]
+        .contains { owner == common + $0 }
+    if !isInside, field.typeName == common + "KeyValue" { return .repeatedWireMessage }
+    if !isInside, field.typeName == common + "AnyValue" { return .wireMessage }
     switch (field.type, field.isRepeated) {
     case (T.string, false): return .text
     case (T.string, true): return .repeatedText
@@ -102,8 +109,10 @@ func tablesMatchThePublishedSchema(root: Int) throws {
                 #expect(rule.kind == .unknown, "\(name) \(number)")
                 continue
             }
-            #expect(rule.kind == kind(of: field) && rule.kind != .unknown, "\(name) \(number)")
-            if rule.kind == .message || rule.kind == .repeatedMessage {
+            #expect(
+                rule.kind == kind(of: field, in: name) && rule.kind != .unknown, "\(name) \(number)"
+            )
+            if rule.kind.isMessage {
                 pending.append((rule.child, field.typeName))
             }
         }
@@ -154,8 +163,7 @@ func wireTypesOfKnownFields(signal: Signal) {
                     (refusalMessage(bytes, signal) == nil) == isValid,
                     "\(path) \(number): \(wireType)")
             }
-            let isMessage = rule.kind == .message || rule.kind == .repeatedMessage
-            if isMessage, visited.insert(rule.child).inserted {
+            if rule.kind.isMessage, visited.insert(rule.child).inserted {
                 paths.append((rule.child, path + [number]))
             }
         }
@@ -181,7 +189,8 @@ private func isAllowed(_ kind: FieldKind, _ wireType: Int) -> Bool {
     case .varint: wireType == WireType.varint
     case .fixed32: wireType == WireType.fixed32
     case .fixed64: wireType == WireType.fixed64
-    case .bytes, .text, .repeatedText, .message, .repeatedMessage:
+    case .bytes, .text, .repeatedText, .message, .repeatedMessage, .wireMessage,
+        .repeatedWireMessage:
         wireType == WireType.lengthDelimited
     case .repeatedVarint: wireType == WireType.lengthDelimited || wireType == WireType.varint
     case .repeatedFixed64: wireType == WireType.lengthDelimited || wireType == WireType.fixed64

@@ -46,7 +46,7 @@ struct RandomRequest {
             let rule =
                 number < WireGrammar.fieldNumberEnd
                 ? unsafe WireGrammar.shared.rules(index)[number] : .unknown
-            if rule.kind == .message {
+            if rule.kind == .message || rule.kind == .wireMessage {
                 guard seenSingulars & rule.bit == 0 else { continue }
                 seenSingulars |= rule.bit
             }
@@ -65,8 +65,7 @@ struct RandomRequest {
             unsafe WireGrammar.shared.rules(message)[$0].kind != .unknown
         }
         let messages = known.filter {
-            let kind = unsafe WireGrammar.shared.rules(message)[$0].kind
-            return kind == .message || kind == .repeatedMessage
+            unsafe WireGrammar.shared.rules(message)[$0].kind.isMessage
         }
         let isMessage = !messages.isEmpty && generator.oneIn(2)
         return (isMessage ? messages : known).randomElement(using: &generator)!
@@ -81,7 +80,7 @@ struct RandomRequest {
         case .fixed64: writer.fixed64(number, generator.next())
         case .bytes: delimited(number, randomBytes(), &writer)
         case .text, .repeatedText: delimited(number, randomText(), &writer)
-        case .message, .repeatedMessage:
+        case .message, .repeatedMessage, .wireMessage, .repeatedWireMessage:
             delimited(number, depth < 40 ? message(rule.child, depth: depth + 1) : [], &writer)
         case .repeatedVarint:
             let values = (0..<Int.random(in: 0...9, using: &generator)).map { _ in randomNumber() }
@@ -130,6 +129,16 @@ struct RandomRequest {
     private mutating func randomText() -> [UInt8] {
         if generator.oneIn(40) { return randomBytes() }
         return randomBytes().map { $0 % 95 + 32 }
+    }
+}
+
+extension FieldKind {
+    /// Whether the pre-scan looks into it.
+    var isMessage: Bool {
+        switch self {
+        case .message, .repeatedMessage, .wireMessage, .repeatedWireMessage: true
+        default: false
+        }
     }
 }
 

@@ -9,7 +9,7 @@ import Testing
 
 private func text(_ slice: ByteSlice) -> String { slice.string }
 
-private func keys(_ attributes: MessageList<KeyValueView>) -> [String] {
+private func keys(_ attributes: WireMessageList<KeyValueView>) -> [String] {
     attributes.map { text($0.key) }
 }
 

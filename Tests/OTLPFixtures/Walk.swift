@@ -44,7 +44,7 @@ package struct Walk {
         for number in numbers { checksum = checksum &* 31 &+ number }
     }
 
-    private mutating func visit(_ attributes: MessageList<KeyValueView>) {
+    private mutating func visit(_ attributes: some Collection<KeyValueView>) {
         for attribute in attributes {
             visit(attribute.key)
             if let value = attribute.value { visit(value) }

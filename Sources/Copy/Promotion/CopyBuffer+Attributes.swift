@@ -7,7 +7,7 @@ extension CopyBuffer {
     /// The jsonb field `attributes`, NULL where nothing is left for it. `sorter` keeps the rest
     /// until `appendColumns`.
     mutating func appendJSONField(
-        attributes: MessageList<KeyValueView>, sortedBy sorter: inout AttributeSorter
+        attributes: WireMessageList<KeyValueView>, sortedBy sorter: inout AttributeSorter
     ) -> Bool {
         sorter.beginRow()
         guard !sorter.isTrivial else { return appendJSONField(attributes: attributes) }

@@ -144,6 +144,9 @@ private struct JSONGrammarBuilder {
                 to: ProtobufCMessageDescriptor.self)
             return .message(unsafe index(of: child))
         case PROTOBUF_C_TYPE_BYTES:
+            if let child = unsafe WireGrammarBuilder.wireMessageDescriptor(ofFieldNamed: name) {
+                return .message(unsafe index(of: child))
+            }
             if Self.hexNames.contains(name) { return .hex }
             return WireGrammarBuilder.byteFieldNames.contains(name) ? .base64 : .text
         case PROTOBUF_C_TYPE_BOOL: return .bool

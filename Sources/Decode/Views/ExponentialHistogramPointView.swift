@@ -45,8 +45,8 @@ package struct ExponentialHistogramDataPointView: MessageView {
         unsafe message.pointee.negative.map { unsafe BucketsView($0) }
     }
 
-    package var attributes: MessageList<KeyValueView> {
-        unsafe MessageList(message.pointee.attributes, count: message.pointee.n_attributes)
+    package var attributes: WireMessageList<KeyValueView> {
+        unsafe WireMessageList(message.pointee.attributes, count: message.pointee.n_attributes)
     }
 
     package var exemplars: MessageList<ExemplarView> {

@@ -39,8 +39,8 @@ package struct HistogramDataPointView: MessageView {
         unsafe ScalarList(message.pointee.explicit_bounds, count: message.pointee.n_explicit_bounds)
     }
 
-    package var attributes: MessageList<KeyValueView> {
-        unsafe MessageList(message.pointee.attributes, count: message.pointee.n_attributes)
+    package var attributes: WireMessageList<KeyValueView> {
+        unsafe WireMessageList(message.pointee.attributes, count: message.pointee.n_attributes)
     }
 
     package var exemplars: MessageList<ExemplarView> {

@@ -66,11 +66,12 @@ package struct LogRecordView: MessageView {
 
     /// Nil when the message is absent.
     package var body: AnyValueView? {
-        unsafe message.pointee.body.map { unsafe AnyValueView($0) }
+        guard unsafe message.pointee._body_case == OTLP__LOG_RECORD___BODY_BODY else { return nil }
+        return unsafe AnyValueView(byteSlice(message.pointee.body))
     }
 
-    package var attributes: MessageList<KeyValueView> {
-        unsafe MessageList(message.pointee.attributes, count: message.pointee.n_attributes)
+    package var attributes: WireMessageList<KeyValueView> {
+        unsafe WireMessageList(message.pointee.attributes, count: message.pointee.n_attributes)
     }
 
     package var droppedAttributesCount: UInt32 { unsafe message.pointee.dropped_attributes_count }

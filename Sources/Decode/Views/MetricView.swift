@@ -30,8 +30,8 @@ package struct MetricView: MessageView {
 
     package var unit: ByteSlice { unsafe byteSlice(message.pointee.unit) }
 
-    package var metadata: MessageList<KeyValueView> {
-        unsafe MessageList(message.pointee.metadata, count: message.pointee.n_metadata)
+    package var metadata: WireMessageList<KeyValueView> {
+        unsafe WireMessageList(message.pointee.metadata, count: message.pointee.n_metadata)
     }
 
     package var data: MetricData {

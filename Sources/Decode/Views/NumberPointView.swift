@@ -33,8 +33,8 @@ package struct NumberDataPointView: MessageView {
         }
     }
 
-    package var attributes: MessageList<KeyValueView> {
-        unsafe MessageList(message.pointee.attributes, count: message.pointee.n_attributes)
+    package var attributes: WireMessageList<KeyValueView> {
+        unsafe WireMessageList(message.pointee.attributes, count: message.pointee.n_attributes)
     }
 
     package var exemplars: MessageList<ExemplarView> {
@@ -70,8 +70,8 @@ package struct ExemplarView: MessageView {
     package var spanID: ByteSlice { unsafe byteSlice(message.pointee.span_id) }
 
     /// Attributes of the measurement that are not attributes of the point.
-    package var filteredAttributes: MessageList<KeyValueView> {
-        unsafe MessageList(
+    package var filteredAttributes: WireMessageList<KeyValueView> {
+        unsafe WireMessageList(
             message.pointee.filtered_attributes, count: message.pointee.n_filtered_attributes)
     }
 }

@@ -11,8 +11,8 @@ package struct ResourceView: MessageView {
         unsafe self.message = message.assumingMemoryBound(to: Otlp__Resource.self)
     }
 
-    package var attributes: MessageList<KeyValueView> {
-        unsafe MessageList(message.pointee.attributes, count: message.pointee.n_attributes)
+    package var attributes: WireMessageList<KeyValueView> {
+        unsafe WireMessageList(message.pointee.attributes, count: message.pointee.n_attributes)
     }
 
     package var droppedAttributesCount: UInt32 { unsafe message.pointee.dropped_attributes_count }

@@ -15,8 +15,8 @@ package struct ScopeView: MessageView {
 
     package var version: ByteSlice { unsafe byteSlice(message.pointee.version) }
 
-    package var attributes: MessageList<KeyValueView> {
-        unsafe MessageList(message.pointee.attributes, count: message.pointee.n_attributes)
+    package var attributes: WireMessageList<KeyValueView> {
+        unsafe WireMessageList(message.pointee.attributes, count: message.pointee.n_attributes)
     }
 
     package var droppedAttributesCount: UInt32 { unsafe message.pointee.dropped_attributes_count }

@@ -15,8 +15,8 @@ package struct EventView: MessageView {
 
     package var name: ByteSlice { unsafe byteSlice(message.pointee.name) }
 
-    package var attributes: MessageList<KeyValueView> {
-        unsafe MessageList(message.pointee.attributes, count: message.pointee.n_attributes)
+    package var attributes: WireMessageList<KeyValueView> {
+        unsafe WireMessageList(message.pointee.attributes, count: message.pointee.n_attributes)
     }
 
     package var droppedAttributesCount: UInt32 { unsafe message.pointee.dropped_attributes_count }
@@ -37,8 +37,8 @@ package struct LinkView: MessageView {
 
     package var traceState: ByteSlice { unsafe byteSlice(message.pointee.trace_state) }
 
-    package var attributes: MessageList<KeyValueView> {
-        unsafe MessageList(message.pointee.attributes, count: message.pointee.n_attributes)
+    package var attributes: WireMessageList<KeyValueView> {
+        unsafe WireMessageList(message.pointee.attributes, count: message.pointee.n_attributes)
     }
 
     package var droppedAttributesCount: UInt32 { unsafe message.pointee.dropped_attributes_count }

@@ -33,8 +33,8 @@ package struct SpanView: MessageView {
 
     package var endTimeUnixNano: UInt64 { unsafe message.pointee.end_time_unix_nano }
 
-    package var attributes: MessageList<KeyValueView> {
-        unsafe MessageList(message.pointee.attributes, count: message.pointee.n_attributes)
+    package var attributes: WireMessageList<KeyValueView> {
+        unsafe WireMessageList(message.pointee.attributes, count: message.pointee.n_attributes)
     }
 
     package var droppedAttributesCount: UInt32 { unsafe message.pointee.dropped_attributes_count }

@@ -25,8 +25,8 @@ package struct SummaryDataPointView: MessageView {
             message.pointee.quantile_values, count: message.pointee.n_quantile_values)
     }
 
-    package var attributes: MessageList<KeyValueView> {
-        unsafe MessageList(message.pointee.attributes, count: message.pointee.n_attributes)
+    package var attributes: WireMessageList<KeyValueView> {
+        unsafe WireMessageList(message.pointee.attributes, count: message.pointee.n_attributes)
     }
 
     /// `DataPointFlags`: bit 0 means that no value was recorded.

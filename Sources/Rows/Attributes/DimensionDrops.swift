@@ -19,7 +19,7 @@ package final class AttributeDrops: Sendable {
     package func contains(_ key: ByteSlice) -> Bool { index.find(key) != nil }
 
     /// How many of `attributes` are to be stored.
-    package func keptCount(of attributes: MessageList<KeyValueView>) -> Int {
+    package func keptCount(of attributes: some Collection<KeyValueView>) -> Int {
         attributes.reduce(0) { contains($1.key) ? $0 : $0 + 1 }
     }
 }

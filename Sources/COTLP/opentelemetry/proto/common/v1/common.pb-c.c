@@ -579,10 +579,10 @@ static const ProtobufCFieldDescriptor otlp__instrumentation_scope__field_descrip
     "attributes",
     3,
     PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
+    PROTOBUF_C_TYPE_BYTES,
     offsetof(Otlp__InstrumentationScope, n_attributes),
     offsetof(Otlp__InstrumentationScope, attributes),
-    &otlp__key_value__descriptor,
+    NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */

@@ -398,22 +398,22 @@ static const ProtobufCFieldDescriptor otlp__log_record__field_descriptors[11] =
     "body",
     5,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Otlp__LogRecord, _body_case),
     offsetof(Otlp__LogRecord, body),
-    &otlp__any_value__descriptor,
     NULL,
-    0,             /* flags */
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
     "attributes",
     6,
     PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
+    PROTOBUF_C_TYPE_BYTES,
     offsetof(Otlp__LogRecord, n_attributes),
     offsetof(Otlp__LogRecord, attributes),
-    &otlp__key_value__descriptor,
+    NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */

@@ -920,10 +920,10 @@ static const ProtobufCFieldDescriptor otlp__metric__field_descriptors[9] =
     "metadata",
     12,
     PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
+    PROTOBUF_C_TYPE_BYTES,
     offsetof(Otlp__Metric, n_metadata),
     offsetof(Otlp__Metric, metadata),
-    &otlp__key_value__descriptor,
+    NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1271,10 +1271,10 @@ static const ProtobufCFieldDescriptor otlp__number_data_point__field_descriptors
     "attributes",
     7,
     PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
+    PROTOBUF_C_TYPE_BYTES,
     offsetof(Otlp__NumberDataPoint, n_attributes),
     offsetof(Otlp__NumberDataPoint, attributes),
-    &otlp__key_value__descriptor,
+    NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1411,10 +1411,10 @@ static const ProtobufCFieldDescriptor otlp__histogram_data_point__field_descript
     "attributes",
     9,
     PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
+    PROTOBUF_C_TYPE_BYTES,
     offsetof(Otlp__HistogramDataPoint, n_attributes),
     offsetof(Otlp__HistogramDataPoint, attributes),
-    &otlp__key_value__descriptor,
+    NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1546,10 +1546,10 @@ static const ProtobufCFieldDescriptor otlp__exponential_histogram_data_point__fi
     "attributes",
     1,
     PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
+    PROTOBUF_C_TYPE_BYTES,
     offsetof(Otlp__ExponentialHistogramDataPoint, n_attributes),
     offsetof(Otlp__ExponentialHistogramDataPoint, attributes),
-    &otlp__key_value__descriptor,
+    NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1864,10 +1864,10 @@ static const ProtobufCFieldDescriptor otlp__summary_data_point__field_descriptor
     "attributes",
     7,
     PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
+    PROTOBUF_C_TYPE_BYTES,
     offsetof(Otlp__SummaryDataPoint, n_attributes),
     offsetof(Otlp__SummaryDataPoint, attributes),
-    &otlp__key_value__descriptor,
+    NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1980,10 +1980,10 @@ static const ProtobufCFieldDescriptor otlp__exemplar__field_descriptors[6] =
     "filtered_attributes",
     7,
     PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
+    PROTOBUF_C_TYPE_BYTES,
     offsetof(Otlp__Exemplar, n_filtered_attributes),
     offsetof(Otlp__Exemplar, filtered_attributes),
-    &otlp__key_value__descriptor,
+    NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */

@@ -61,10 +61,10 @@ static const ProtobufCFieldDescriptor otlp__resource__field_descriptors[3] =
     "attributes",
     1,
     PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
+    PROTOBUF_C_TYPE_BYTES,
     offsetof(Otlp__Resource, n_attributes),
     offsetof(Otlp__Resource, attributes),
-    &otlp__key_value__descriptor,
+    NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */

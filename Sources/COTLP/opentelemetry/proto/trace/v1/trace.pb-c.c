@@ -443,10 +443,10 @@ static const ProtobufCFieldDescriptor otlp__span__event__field_descriptors[4] =
     "attributes",
     3,
     PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
+    PROTOBUF_C_TYPE_BYTES,
     offsetof(Otlp__Span__Event, n_attributes),
     offsetof(Otlp__Span__Event, attributes),
-    &otlp__key_value__descriptor,
+    NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -532,10 +532,10 @@ static const ProtobufCFieldDescriptor otlp__span__link__field_descriptors[6] =
     "attributes",
     4,
     PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
+    PROTOBUF_C_TYPE_BYTES,
     offsetof(Otlp__Span__Link, n_attributes),
     offsetof(Otlp__Span__Link, attributes),
-    &otlp__key_value__descriptor,
+    NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -731,10 +731,10 @@ static const ProtobufCFieldDescriptor otlp__span__field_descriptors[16] =
     "attributes",
     9,
     PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
+    PROTOBUF_C_TYPE_BYTES,
     offsetof(Otlp__Span, n_attributes),
     offsetof(Otlp__Span, attributes),
-    &otlp__key_value__descriptor,
+    NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */

@@ -104,7 +104,7 @@ struct  Otlp__InstrumentationScope
   ProtobufCBinaryData name;
   ProtobufCBinaryData version;
   size_t n_attributes;
-  Otlp__KeyValue **attributes;
+  ProtobufCBinaryData *attributes;
   uint32_t dropped_attributes_count;
 };
 #define OTLP__INSTRUMENTATION_SCOPE__INIT \

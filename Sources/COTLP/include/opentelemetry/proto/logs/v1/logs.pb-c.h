@@ -101,6 +101,12 @@ struct  Otlp__ScopeLogs
     , NULL, 0,NULL, {0,NULL} }
 
 
+typedef enum {
+  OTLP__LOG_RECORD___BODY__NOT_SET = 0,
+  OTLP__LOG_RECORD___BODY_BODY = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(OTLP__LOG_RECORD___BODY__CASE)
+} Otlp__LogRecord__BodyCase;
+
 struct  Otlp__LogRecord
 {
   ProtobufCMessage base;
@@ -108,18 +114,21 @@ struct  Otlp__LogRecord
   uint64_t observed_time_unix_nano;
   Otlp__SeverityNumber severity_number;
   ProtobufCBinaryData severity_text;
-  Otlp__AnyValue *body;
   size_t n_attributes;
-  Otlp__KeyValue **attributes;
+  ProtobufCBinaryData *attributes;
   uint32_t dropped_attributes_count;
   uint32_t flags;
   ProtobufCBinaryData trace_id;
   ProtobufCBinaryData span_id;
   ProtobufCBinaryData event_name;
+  Otlp__LogRecord__BodyCase _body_case;
+  union {
+    ProtobufCBinaryData body;
+  };
 };
 #define OTLP__LOG_RECORD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&otlp__log_record__descriptor) \
-    , 0, 0, OTLP__SEVERITY_NUMBER__SEVERITY_NUMBER_UNSPECIFIED, {0,NULL}, NULL, 0,NULL, 0, 0, {0,NULL}, {0,NULL}, {0,NULL} }
+    , 0, 0, OTLP__SEVERITY_NUMBER__SEVERITY_NUMBER_UNSPECIFIED, {0,NULL}, 0,NULL, 0, 0, {0,NULL}, {0,NULL}, {0,NULL}, OTLP__LOG_RECORD___BODY__NOT_SET, {0} }
 
 
 /* Otlp__LogsData methods */

@@ -108,7 +108,7 @@ struct  Otlp__Metric
   ProtobufCBinaryData description;
   ProtobufCBinaryData unit;
   size_t n_metadata;
-  Otlp__KeyValue **metadata;
+  ProtobufCBinaryData *metadata;
   Otlp__Metric__DataCase data_case;
   union {
     Otlp__Gauge *gauge;
@@ -193,7 +193,7 @@ struct  Otlp__NumberDataPoint
 {
   ProtobufCMessage base;
   size_t n_attributes;
-  Otlp__KeyValue **attributes;
+  ProtobufCBinaryData *attributes;
   uint64_t start_time_unix_nano;
   uint64_t time_unix_nano;
   size_t n_exemplars;
@@ -232,7 +232,7 @@ struct  Otlp__HistogramDataPoint
 {
   ProtobufCMessage base;
   size_t n_attributes;
-  Otlp__KeyValue **attributes;
+  ProtobufCBinaryData *attributes;
   uint64_t start_time_unix_nano;
   uint64_t time_unix_nano;
   uint64_t count;
@@ -295,7 +295,7 @@ struct  Otlp__ExponentialHistogramDataPoint
 {
   ProtobufCMessage base;
   size_t n_attributes;
-  Otlp__KeyValue **attributes;
+  ProtobufCBinaryData *attributes;
   uint64_t start_time_unix_nano;
   uint64_t time_unix_nano;
   uint64_t count;
@@ -340,7 +340,7 @@ struct  Otlp__SummaryDataPoint
 {
   ProtobufCMessage base;
   size_t n_attributes;
-  Otlp__KeyValue **attributes;
+  ProtobufCBinaryData *attributes;
   uint64_t start_time_unix_nano;
   uint64_t time_unix_nano;
   uint64_t count;
@@ -365,7 +365,7 @@ struct  Otlp__Exemplar
 {
   ProtobufCMessage base;
   size_t n_filtered_attributes;
-  Otlp__KeyValue **filtered_attributes;
+  ProtobufCBinaryData *filtered_attributes;
   uint64_t time_unix_nano;
   ProtobufCBinaryData span_id;
   ProtobufCBinaryData trace_id;

@@ -31,7 +31,7 @@ struct  Otlp__Resource
 {
   ProtobufCMessage base;
   size_t n_attributes;
-  Otlp__KeyValue **attributes;
+  ProtobufCBinaryData *attributes;
   uint32_t dropped_attributes_count;
   size_t n_entity_refs;
   Otlp__EntityRef **entity_refs;

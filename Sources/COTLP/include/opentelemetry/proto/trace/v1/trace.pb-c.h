@@ -99,7 +99,7 @@ struct  Otlp__Span__Event
   uint64_t time_unix_nano;
   ProtobufCBinaryData name;
   size_t n_attributes;
-  Otlp__KeyValue **attributes;
+  ProtobufCBinaryData *attributes;
   uint32_t dropped_attributes_count;
 };
 #define OTLP__SPAN__EVENT__INIT \
@@ -114,7 +114,7 @@ struct  Otlp__Span__Link
   ProtobufCBinaryData span_id;
   ProtobufCBinaryData trace_state;
   size_t n_attributes;
-  Otlp__KeyValue **attributes;
+  ProtobufCBinaryData *attributes;
   uint32_t dropped_attributes_count;
   uint32_t flags;
 };
@@ -136,7 +136,7 @@ struct  Otlp__Span
   uint64_t start_time_unix_nano;
   uint64_t end_time_unix_nano;
   size_t n_attributes;
-  Otlp__KeyValue **attributes;
+  ProtobufCBinaryData *attributes;
   uint32_t dropped_attributes_count;
   size_t n_events;
   Otlp__Span__Event **events;
