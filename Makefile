@@ -52,6 +52,11 @@ release: deps ## Build the command optimised, with the Swift runtime linked in.
 bench: release venv ## Measure throughput, latency, CPU and memory of the release build (ARGS=...).
 	Tests/Benchmarks/run $(ARGS)
 
+.PHONY: bench-stations
+bench-stations: deps venv ## Count instructions and allocations per item of each station (ARGS=--check).
+	$(SWIFT) build $(subst --product starling,--product Stations,$(RELEASE_FLAGS))
+	$(VENV)/bin/python Tests/Benchmarks/stations.py $(ARGS)
+
 .PHONY: bench-size
 bench-size: release venv ## Measure bytes per row beside two other schemas (ARGS=...).
 	PYTHONPATH=Tests/Integration $(VENV)/bin/python Tests/Benchmarks/size.py $(ARGS)

@@ -109,6 +109,15 @@ let package = Package(
             ],
             swiftSettings: settings),
 
+        // The stations of the path alone, for profilers; see Tests/Benchmarks.
+        .executableTarget(
+            name: "Stations",
+            dependencies: [
+                "Base", "HTTP2", "GRPC", "Decode", "Rows", "Copy", "Collector", "OTLPFixtures",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/Stations", swiftSettings: settings),
+
         tests("BaseTests", ["Base"]),
         tests("TLSTests", ["Base", "TLS", "COpenSSL"]),
         tests("SocketTests", ["Base", "Socket", "TLS", "CLinux"]),

@@ -46,7 +46,8 @@ package struct SendReport: Sendable {
     package var retryCount = 0
     package var sentSizeBytes = 0
     package var elapsedNs: UInt64 = 0
-    /// Time from first attempt to acknowledgement, per request, unordered.
+    /// Time to acknowledgement per request, unordered: from when the rate wanted it sent, or from
+    /// the first attempt where there is no rate.
     package var latenciesNs: [UInt64] = []
     /// The last failure's words.
     package var lastError: String?

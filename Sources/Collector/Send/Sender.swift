@@ -51,10 +51,15 @@ package final class Sender: Sendable {
         return (first, min(options.batchItemCount, options.itemCount - first))
     }
 
+    /// When the item numbered `firstSerial` is due at the configured rate; nil without one.
+    func dueNs(ofSerial firstSerial: Int) -> UInt64? {
+        guard options.itemsPerSecond > 0 else { return nil }
+        return startNs + UInt64(firstSerial) * 1_000_000_000 / UInt64(options.itemsPerSecond)
+    }
+
     /// Milliseconds until the item numbered `firstSerial` is due at the configured rate.
     func delayMs(beforeSerial firstSerial: Int) -> Int {
-        guard options.itemsPerSecond > 0 else { return 0 }
-        let dueNs = startNs + UInt64(firstSerial) * 1_000_000_000 / UInt64(options.itemsPerSecond)
+        guard let dueNs = dueNs(ofSerial: firstSerial) else { return 0 }
         let nowNs = Clock.monotonicNs
         return dueNs > nowNs ? Int((dueNs - nowNs) / 1_000_000) + 1 : 0
     }

@@ -12,11 +12,14 @@ final class SenderConnection {
     private final class Request {
         let framed: [UInt8]
         let itemCount: Int
-        let firstAttemptNs = Clock.monotonicNs
+        /// When it was to go out: later than that only because the daemon did not keep up, which
+        /// is part of how long it took.
+        let startNs: UInt64
         var notBeforeNs: UInt64 = 0
         var backoff = Backoff(minMs: 200, maxMs: 5_000)
 
-        init(framed: [UInt8], itemCount: Int) {
+        init(framed: [UInt8], itemCount: Int, startNs: UInt64) {
+            self.startNs = startNs
             self.framed = framed
             self.itemCount = itemCount
         }
@@ -132,7 +135,8 @@ final class SenderConnection {
         report.requestCount += 1
         return Request(
             framed: ClientConnection.frame(message, isCompressed: options.isCompressed),
-            itemCount: itemCount)
+            itemCount: itemCount,
+            startNs: sender.dueNs(ofSerial: firstSerial) ?? Clock.monotonicNs)
     }
 
     private func start(_ request: Request, on client: ClientConnection) {
@@ -154,7 +158,7 @@ final class SenderConnection {
             let rejectedCount = min(request.itemCount, answer.rejectedItemCount)
             report.rejectedItemCount += rejectedCount
             report.acknowledgedItemCount += request.itemCount - rejectedCount
-            report.latenciesNs.append(Clock.monotonicNs - request.firstAttemptNs)
+            report.latenciesNs.append(Clock.monotonicNs - request.startNs)
             sender.countAcknowledged(request.itemCount - rejectedCount)
             return
         }
@@ -165,7 +169,7 @@ final class SenderConnection {
     }
 
     private func retry(_ request: Request, isRetryable: Bool) {
-        let ageMs = Int((Clock.monotonicNs - request.firstAttemptNs) / 1_000_000)
+        let ageMs = Int((Clock.monotonicNs - request.startNs) / 1_000_000)
         guard isRetryable, ageMs < sender.options.giveUpAfterMs else {
             report.failedItemCount += request.itemCount
             return
@@ -196,9 +200,9 @@ final class SenderConnection {
         }
         let nowNs = Clock.monotonicNs
         let limitNs = UInt64(sender.options.giveUpAfterMs) * 1_000_000
-        let expired = waiting.filter { nowNs - $0.firstAttemptNs >= limitNs }
+        let expired = waiting.filter { nowNs - $0.startNs >= limitNs }
         guard !expired.isEmpty else { return }
-        waiting.removeAll { nowNs - $0.firstAttemptNs >= limitNs }
+        waiting.removeAll { nowNs - $0.startNs >= limitNs }
         report.failedItemCount += expired.reduce(0) { $0 + $1.itemCount }
         giveUpUnsent()
     }
