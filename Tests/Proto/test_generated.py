@@ -104,13 +104,23 @@ def test_missing_tools_name_their_packages(root, tmp_path):
     assert "apt-get install protobuf-compiler protobuf-c-compiler" in result.stderr
 
 
+# Attributes and bodies are generated as bytes, which is what a sub-message is on the wire; what they hold
+# is generated as it is.
+COMMON = ".opentelemetry.proto.common.v1."
+KEPT_ON_WIRE = {COMMON + "KeyValue", COMMON + "AnyValue"}
+INSIDE_THEM = {"AnyValue", "ArrayValue", "KeyValue", "KeyValueList"}
+
+
 def wire(message, prefix=""):
-    """{field path: what decides its encoding}, with strings taken for bytes."""
+    """{field path: what decides its encoding}, with strings and attributes taken for bytes."""
     flat = {}
     path = f"{prefix}.{message.name}"
     for field in message.field:
         kind = descriptor_pb2.FieldDescriptorProto.Type.Name(field.type).replace("STRING", "BYTES")
-        flat[f"{path}.{field.name}"] = (field.number, kind, field.label, field.type_name)
+        type_name = field.type_name
+        if type_name in KEPT_ON_WIRE and message.name not in INSIDE_THEM:
+            kind, type_name = "TYPE_BYTES", ""
+        flat[f"{path}.{field.name}"] = (field.number, kind, field.label, type_name)
     for nested in message.nested_type:
         flat |= wire(nested, path)
     return flat
