@@ -44,12 +44,19 @@ package struct LossKey: Sendable, Hashable {
 /// Additions to `otel_loss_ledger` that one source makes in one transaction.
 package struct LossEntries: Sendable {
     package let source: String
+    /// Whether the source never makes others: written twice, they count once.
+    package let isOnlyOne: Bool
     package private(set) var counts: [LossKey: LossCounts] = [:]
 
-    package init(source: String) { self.source = source }
-
-    package init(source: String, counts: [LossKey: LossCounts]) {
+    package init(source: String) {
         self.source = source
+        isOnlyOne = false
+    }
+
+    /// All that `source` ever adds.
+    package init(onlyOf source: String, counts: [LossKey: LossCounts]) {
+        self.source = source
+        isOnlyOne = true
         self.counts = counts
     }
 
@@ -90,8 +97,8 @@ package struct LossEntries: Sendable {
                 \(names.joined(separator: ", "))
             FROM unnest(\(arrays))
                 AS new (minute, signal, tenant, \(names.joined(separator: ", ")))
-            ON CONFLICT (minute, signal, tenant, source) DO UPDATE
-            SET \(sums.joined(separator: ", "))
+            ON CONFLICT (minute, signal, tenant, source)
+                \(isOnlyOne ? "DO NOTHING" : "DO UPDATE SET \(sums.joined(separator: ", "))")
             """
     }
 

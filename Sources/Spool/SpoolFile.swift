@@ -123,12 +123,25 @@ final class SpoolFolder: Sendable {
         }
         folder = try SpoolFile(path, flags: O_RDONLY | O_DIRECTORY)
         lock = try SpoolFile(path + "/lock", flags: O_RDWR | O_CREAT)
-        guard flock(lock.descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            if linux_errno() == EWOULDBLOCK { throw .locked(path: path) }
-            throw SpoolError("flock", path + "/lock")
-        }
+        try lockFolder()
         try sync()
     }
+
+    /// Waits a moment for a daemon that is just ending: a process that it has forked holds the lock
+    /// until it runs another program.
+    private func lockFolder() throws(SpoolError) {
+        for attempt in 1... {
+            if flock(lock.descriptor, LOCK_EX | LOCK_NB) == 0 { return }
+            guard linux_errno() == EWOULDBLOCK else {
+                throw SpoolError("flock", path + "/lock")
+            }
+            guard attempt < SpoolFolder.lockAttemptCountMax else { throw .locked(path: path) }
+            WorkerThread.pause(ms: SpoolFolder.lockPauseMs)
+        }
+    }
+
+    private static let lockAttemptCountMax = 50
+    private static let lockPauseMs = 10
 
     func names() throws(SpoolError) -> [String] {
         guard let stream = unsafe opendir(path) else { throw SpoolError("opendir", path) }

@@ -284,7 +284,7 @@ def test_too_many_connections(serve):
             assert connection.answer().status == 200
         with RawConnection(port) as third:
             assert third.is_closed()
-    assert total(api, "connections_refused") == 1
+    assert total(api, "connections_refused", reason="total") == 1
 
 
 # --- the machine's limits -----------------------------------------------------------------------

@@ -20,6 +20,9 @@ final class LossNotes: Sendable {
     private let tenantAttribute: String
     private let counters: Counters
     private let notes = Mutex<[LossKey: LossCounts]>([:])
+    /// What a flush began to write, until the server has said that it is there.
+    private let unwritten = Mutex<LossEntries?>(nil)
+    private let batchCount = Atomic<Int>(0)
 
     init(tenantAttribute: String, counters: Counters) {
         self.tenantAttribute = tenantAttribute
@@ -28,7 +31,7 @@ final class LossNotes: Sendable {
         instance = String(repeating: "0", count: 16 - digits.count) + digits
     }
 
-    var isEmpty: Bool { notes.withLock { $0.isEmpty } }
+    var isEmpty: Bool { unwritten.withLock { $0 == nil } && notes.withLock { $0.isEmpty } }
 
     /// The client is told to come back, or not to. What comes from the spool stays there.
     func refused(_ pending: borrowing PendingExport) {
@@ -83,29 +86,32 @@ final class LossNotes: Sendable {
         }
     }
 
-    /// Takes all notes, for writing; give back what could not be written.
-    func take() -> LossEntries {
-        LossEntries(
-            source: "\(instance)/notes",
-            counts: notes.withLock { notes in
+    /// Writes all notes.
+    ///
+    /// What is written has a source of its own, so that it counts once however often it has to be
+    /// written because nobody knows whether the server has it. Thread: one at a time.
+    func flush(on connection: inout PGConnection, deadlineNs: UInt64) throws(DatabaseError) {
+        // What was left over, and what came since; more would never end in an overload.
+        for _ in 0..<2 {
+            guard let entries = nextEntries() else { return }
+            try connection.write(entries, deadlineNs: deadlineNs)
+            unwritten.withLock { $0 = nil }
+        }
+    }
+
+    /// What could not be written the last time, or else all notes; nil without any.
+    private func nextEntries() -> LossEntries? {
+        unwritten.withLock { unwritten in
+            if let unwritten { return unwritten }
+            let counts = notes.withLock { notes in
                 defer { notes = [:] }
                 return notes
-            })
-    }
-
-    func giveBack(_ entries: LossEntries) {
-        for (key, counts) in entries.counts { add(key, counts) }
-    }
-
-    /// Writes all notes.
-    func flush(on connection: inout PGConnection, deadlineNs: UInt64) throws(DatabaseError) {
-        let entries = take()
-        do throws(DatabaseError) {
-            try connection.write(entries, deadlineNs: deadlineNs)
-        } catch {
-            // If the server has written them all the same, both sides of the balance are doubled.
-            giveBack(entries)
-            throw error
+            }
+            guard !counts.isEmpty else { return nil }
+            let number = batchCount.add(1, ordering: .relaxed).newValue
+            let entries = LossEntries(onlyOf: "\(instance)/notes-\(number)", counts: counts)
+            unwritten = entries
+            return entries
         }
     }
 }

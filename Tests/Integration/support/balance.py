@@ -3,6 +3,8 @@
 
 from dataclasses import dataclass, field
 
+from google.protobuf.message import DecodeError
+
 from support import journal, numbering
 
 EXAMPLES_MAX = 5
@@ -128,11 +130,19 @@ def columns(connection, table):
 
 def check_dead_letters(connection, balance):
     connection.execute("CREATE TEMPORARY TABLE dead (signal text, number bigint)")
-    letters = connection.execute("SELECT signal, request FROM otel_dead_letters").fetchall()
+    letters = connection.execute("SELECT dead_letter_id, signal, request FROM otel_dead_letters").fetchall()
+    unreadable = []
     with connection.cursor().copy("COPY dead FROM STDIN") as copy:
-        for signal, request in letters:
-            for number in numbering.numbers_in(signal, request):
+        for identity, signal, request in letters:
+            try:
+                numbers = numbering.numbers_in(signal, request)
+            except DecodeError:
+                # Nobody has sent that.
+                unreadable.append(identity)
+                continue
+            for number in numbers:
                 copy.write_row((signal, number))
+    balance.note("unreadable dead letters", unreadable)
     for kind, query in DEAD_LETTER_CHECKS.items():
         balance.note(kind, [number for number, in connection.execute(query)])
     connection.execute("DROP TABLE dead")
