@@ -11,7 +11,8 @@ extension Export {
 
 /// Writes any message of the schema by its descriptor.
 enum MessageJSON {
-    private static let hexFieldNames: Set<String> = ["trace_id", "span_id", "parent_span_id"]
+    /// Ids: OTLP/JSON has them in hexadecimal, where protobuf's mapping would have base64.
+    static let hexFieldNames: Set<String> = ["trace_id", "span_id", "parent_span_id"]
 
     static func text(_ message: UnsafePointer<ProtobufCMessage>) -> String {
         var text = ""

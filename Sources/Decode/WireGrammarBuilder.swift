@@ -59,17 +59,12 @@ struct WireGrammarBuilder {
                 field.id < WireGrammar.fieldNumberEnd, "a field number is beyond the table")
             var rule = unsafe rule(for: field)
             switch rule.kind {
-            case .message:
+            case .message, .wireMessage:
                 // The members of a oneof share the place where their case is kept.
                 let isOneof = unsafe field.flags & UInt32(PROTOBUF_C_FIELD_FLAG_ONEOF.rawValue) != 0
                 let group = unsafe isOneof ? field.quantifier_offset : field.offset
                 if !singularGroups.contains(group) { singularGroups.append(group) }
                 rule.bit = 1 << UInt8(singularGroups.firstIndex(of: group)!)
-                precondition(singularGroups.count <= 8, "more singular sub-messages than bits")
-            case .wireMessage:
-                // Each is a group of its own: no oneof has one.
-                unsafe singularGroups.append(field.offset)
-                rule.bit = 1 << UInt8(singularGroups.count - 1)
                 precondition(singularGroups.count <= 8, "more singular sub-messages than bits")
             case .repeatedMessage, .repeatedText, .repeatedVarint, .repeatedFixed64:
                 precondition(repeatedCount < 8, "more repeated fields than bits")
@@ -137,9 +132,7 @@ struct WireGrammarBuilder {
 
     /// The proto `bytes` fields; every other field that is generated as bytes is a `string` in the
     /// schema.
-    static let byteFieldNames: Set<String> = [
-        "trace_id", "span_id", "parent_span_id", "bytes_value",
-    ]
+    static let byteFieldNames = MessageJSON.hexFieldNames.union(["bytes_value"])
 
     /// The type of a message field that is generated as bytes; nil for other fields.
     static func wireMessageDescriptor(

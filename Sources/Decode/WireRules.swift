@@ -26,8 +26,7 @@ struct FieldRule: BitwiseCopyable {
     /// Index of the sub-message's type in `WireGrammar.messages`.
     var child: UInt8
     /// `message` and `wireMessage`: its bit among the singular ones of its owner, shared by the
-    /// members of a oneof.
-    /// Repeated: its bit among the repeated ones.
+    /// members of a oneof. Repeated: its bit among the repeated ones.
     var bit: UInt8
 
     /// Its wire type is none that exists: an unknown field never is as expected.

@@ -93,8 +93,6 @@ private struct JSONGrammarBuilder {
     private var descriptors: [UnsafePointer<ProtobufCMessageDescriptor>] = unsafe []
     private(set) var messages: [JSONMessage] = []
 
-    private static let hexNames: Set<String> = ["trace_id", "span_id", "parent_span_id"]
-
     mutating func index(of descriptor: UnsafePointer<ProtobufCMessageDescriptor>) -> UInt8 {
         if let known = unsafe descriptors.firstIndex(of: descriptor) { return UInt8(known) }
         unsafe descriptors.append(descriptor)
@@ -147,7 +145,7 @@ private struct JSONGrammarBuilder {
             if let child = unsafe WireGrammarBuilder.wireMessageDescriptor(ofFieldNamed: name) {
                 return .message(unsafe index(of: child))
             }
-            if Self.hexNames.contains(name) { return .hex }
+            if MessageJSON.hexFieldNames.contains(name) { return .hex }
             return WireGrammarBuilder.byteFieldNames.contains(name) ? .base64 : .text
         case PROTOBUF_C_TYPE_BOOL: return .bool
         case PROTOBUF_C_TYPE_ENUM: return .enumeration
