@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Base
 internal import Hummingbird
 internal import NIOCore
 
@@ -6,14 +7,26 @@ internal import NIOCore
 struct PeerContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     private let remoteAddress: SocketAddress?
+    /// What the connection's certificate proves; nil without one.
+    let certificate: PeerIdentity?
 
     init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)
         remoteAddress = source.channel.remoteAddress
+        certificate = source.channel.provenIdentity
     }
 
     /// Where it comes from, for people: `192.0.2.1:55000`, or `unix`; empty where nobody knows.
     var peer: String { remoteAddress?.peerText ?? "" }
+}
+
+extension Channel {
+    /// Who the peer has proved to be; nil without TLS, without a certificate, and away from the
+    /// channel's loop, on which the API's tasks run.
+    fileprivate var provenIdentity: PeerIdentity? {
+        guard eventLoop.inEventLoop else { return nil }
+        return (try? pipeline.syncOperations.handler(type: TLSHandler.self))?.peerIdentity
+    }
 }
 
 extension SocketAddress {

@@ -6,19 +6,24 @@ internal import Hummingbird
 enum RequestAuth {
     /// Why it is turned away; nil when it may come in.
     static func failure(
-        of head: HTTPRequest, for access: Access, _ authenticator: any Authenticator,
-        peer: () -> String
+        of head: HTTPRequest, from peer: PeerContext, for access: Access,
+        _ authenticator: any Authenticator
     ) -> AuthFailure? {
         let fields = head.headerFields.map { ($0.name.canonicalName, $0.value) }
-        return switch authenticator.judge(credentials(of: fields), for: access, peer: peer) {
+        let credentials = credentials(of: fields, peer.certificate)
+        return switch authenticator.judge(credentials, for: access, peer: { peer.peer }) {
         case .admitted: nil
         case .refused(let failure): failure
         }
     }
 
-    /// What the header fields bring to show it. Names may be in any case.
-    static func credentials(of fields: some Sequence<(String, String)>) -> Credentials {
+    /// What the header fields bring to show it, beside the certificate of the connection. Names may
+    /// be in any case.
+    static func credentials(
+        of fields: some Sequence<(String, String)>, _ certificate: PeerIdentity?
+    ) -> Credentials {
         var credentials = Credentials()
+        credentials.certificate = certificate
         for (name, value) in fields {
             let name = name.lowercased()
             guard name == "authorization" || name == "x-api-key" else { continue }

@@ -42,7 +42,7 @@ enum Routes {
     ) {
         router.get(path) { request, context in
             let failure = authenticator.flatMap {
-                RequestAuth.failure(of: request.head, for: .read, $0, peer: { context.peer })
+                RequestAuth.failure(of: request.head, from: context, for: .read, $0)
             }
             return failure.map(RequestAuth.response) ?? respond(request)
         }

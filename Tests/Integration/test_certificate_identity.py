@@ -18,7 +18,7 @@ from test_tenants import of_tenant
 class CertificateWorld:
     """A daemon that takes certificates for tokens, and asks for one of both."""
 
-    def __init__(self, folder, start_server, database, tokens):
+    def __init__(self, folder, start_server, database, tokens, **more):
         self.tokens = tokens
         self.clients = Authority(folder / "clients", "Authority of agents")
         self.authority = Authority(folder / "servers")
@@ -27,11 +27,16 @@ class CertificateWorld:
         settings, self.api = api_settings(**{
             "tls.certificate_file": pair.certificate, "tls.key_file": pair.key, "tls.listeners": "grpc",
             "tls.client_ca_file": self.clients.certificate, "tls.client_auth": "optional", "auth.required": "true",
-            "auth.client_certificates": "true", "auth.token_refresh": "100ms"})
+            "auth.client_certificates": "true", "auth.token_refresh": "100ms", **more})
         self.starling = start_server(database, settings)
 
     def register(self, name, *options):
         self.tokens.create("--certificate-name", name, *options)
+        self.wait()
+
+    def revoke(self, certificate_name):
+        (name,) = [token["name"] for token in self.tokens.list() if token["certificate_name"] == certificate_name]
+        self.tokens.revoke(name)
         self.wait()
 
     def wait(self):
@@ -80,9 +85,7 @@ def test_scope_and_revocation(world, db):
     agent = world.clients.issue("agent3", ["DNS:a3.agents.example"])
     world.register("a3.agents.example", "--scope", "read")
     assert world.code(agent) == grpc.StatusCode.PERMISSION_DENIED
-    (name,) = [token["name"] for token in world.tokens.list() if token["certificate_name"] == "a3.agents.example"]
-    world.tokens.revoke(name)
-    world.wait()
+    world.revoke("a3.agents.example")
     assert world.code(agent) == grpc.StatusCode.UNAUTHENTICATED
 
 

@@ -79,7 +79,8 @@ private final class Harness {
         let service = OTLPService(
             settings: settings, receiver: receiver, lanes: ExportLanes(loop))
         channel = EmbeddedChannel(
-            handler: ExportHandler(service, transport: transport, loop: loop), loop: loop)
+            handler: ExportHandler(
+                service, transport: transport, certificate: nil, loop: loop), loop: loop)
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
 

@@ -48,7 +48,7 @@ import Testing
     ) -> ExportHead? {
         let verdict = judge(settings).judge(
             HTTPRequestHead(version: .http1_1, method: .POST, uri: "/v1/traces", headers: headers),
-            peer: { "" })
+            certificate: nil, peer: { "" })
         guard case .accept(let head, nil) = verdict else { return nil }
         return head
     }

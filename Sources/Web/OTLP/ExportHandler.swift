@@ -32,6 +32,7 @@ final class ExportHandler: ChannelDuplexHandler {
     private let loop: any EventLoop
     private let lane: Int
     private let judge: RequestJudge
+    private let certificate: PeerIdentity?
     private(set) var context: ChannelHandlerContext?
     private(set) var state = State.awaitingHead
 
@@ -58,9 +59,14 @@ final class ExportHandler: ChannelDuplexHandler {
     var due: NIODeadline?
     var hasHeadBegun = false
 
-    init(_ service: OTLPService, transport: Transport, loop: any EventLoop) {
+    /// `certificate` is what that of the connection proves; nil without one.
+    init(
+        _ service: OTLPService, transport: Transport, certificate: PeerIdentity?,
+        loop: any EventLoop
+    ) {
         self.service = service
         self.transport = transport
+        self.certificate = certificate
         self.loop = loop
         lane = service.lanes.lane(of: loop)
         let receiver = service.receiver
@@ -126,7 +132,10 @@ final class ExportHandler: ChannelDuplexHandler {
         responseHeaders = judge.originHeaders(head.headers)
         deadlineNs = Clock.monotonicNs + service.settings.deadlineNs
         deadline = loop.now + .nanoseconds(Int64(service.settings.deadlineNs))
-        switch judge.judge(head, peer: { context.channel.remoteAddress?.peerText ?? "" }) {
+        let verdict = judge.judge(head, certificate: certificate) {
+            context.channel.remoteAddress?.peerText ?? ""
+        }
+        switch verdict {
         case .preflight(let answer):
             responseHeaders = [:]
             refuse(answer, head, context)

@@ -44,7 +44,9 @@ struct OTLPChannel: ServerChildChannel {
 
 extension ChannelPipeline.SynchronousOperations {
     /// Makes the channel speak HTTP/1.1, one request after the other.
-    func addHTTP1(_ service: OTLPService) throws -> ExportHandler {
+    func addHTTP1(
+        _ service: OTLPService, certificate: PeerIdentity?
+    ) throws -> ExportHandler {
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderFieldSize = service.limits.headerFieldSizeBytesMax
         limits.maxHeaderListSize = service.settings.headerListSizeBytesMax
@@ -53,7 +55,8 @@ extension ChannelPipeline.SynchronousOperations {
             withPipeliningAssistance: true, withErrorHandling: false,
             withOutboundHeaderValidation: true, withEncoderConfiguration: .init(),
             withDecoderLimitConfiguration: limits)
-        let handler = ExportHandler(service, transport: .http1, loop: eventLoop)
+        let handler = ExportHandler(
+            service, transport: .http1, certificate: certificate, loop: eventLoop)
         try addHandler(handler)
         return handler
     }
@@ -62,7 +65,8 @@ extension ChannelPipeline.SynchronousOperations {
     ///
     /// `requestBegins` is called on the channel's loop.
     func addHTTP2(
-        _ service: OTLPService, requestBegins: @escaping @Sendable () -> Void
+        _ service: OTLPService, certificate: PeerIdentity?,
+        requestBegins: @escaping @Sendable () -> Void
     ) throws {
         let settings = service.settings
         var connection = NIOHTTP2Handler.ConnectionConfiguration()
@@ -88,7 +92,9 @@ extension ChannelPipeline.SynchronousOperations {
                 requestBegins()
                 try channel.pipeline.syncOperations.addHandlers(
                     HTTP2FramePayloadToHTTP1ServerCodec(),
-                    ExportHandler(service, transport: .http2, loop: channel.eventLoop))
+                    ExportHandler(
+                        service, transport: .http2, certificate: certificate,
+                        loop: channel.eventLoop))
             }
         }
         try addHandlers(manager, HTTP2ErrorHandler(service.receiver.counters))

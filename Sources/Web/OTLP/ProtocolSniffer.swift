@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Base
 internal import NIOCore
 
 /// Looks at the first bytes of a connection, and makes it speak HTTP/2 if they are its preface
@@ -13,6 +14,8 @@ final class ProtocolSniffer: ChannelInboundHandler {
     private var state = State.sniffing
     private var held = ByteBuffer()
     private var timer: Scheduled<Void>?
+    /// What the connection's certificate proves; known before its first bytes. Nil without one.
+    private var certificate: PeerIdentity?
 
     private enum State {
         case sniffing
@@ -54,6 +57,7 @@ final class ProtocolSniffer: ChannelInboundHandler {
         if case .sniffing = state, event is ChannelShouldQuiesceEvent {
             return context.close(promise: nil)
         }
+        if let secured = event as? ChannelSecured { certificate = secured.peerIdentity }
         context.fireUserInboundEventTriggered(event)
     }
 
@@ -74,13 +78,16 @@ final class ProtocolSniffer: ChannelInboundHandler {
                 // Its own timer only runs from the end of a first request.
                 closeLater(service.limits.idleTime, context)
                 let sniffer = NIOLoopBound(self, eventLoop: context.eventLoop)
-                try context.pipeline.syncOperations.addHTTP2(service) {
+                try context.pipeline.syncOperations.addHTTP2(
+                    service, certificate: certificate
+                ) {
                     sniffer.value.timer?.cancel()
                 }
                 state = .http2
             } else {
                 timer?.cancel()
-                let handler = try context.pipeline.syncOperations.addHTTP1(service)
+                let handler = try context.pipeline.syncOperations.addHTTP1(
+                    service, certificate: certificate)
                 state = .http1(handler)
                 handler.bytesArrived()
             }

@@ -31,8 +31,11 @@ struct RequestJudge: Sendable {
     /// Asked for where the list of tokens is not there yet.
     let retryDelayMs: @Sendable () -> Int
 
-    /// `peer` says where the request comes from, and is called for what is logged only.
-    func judge(_ head: HTTPRequestHead, peer: () -> String) -> Verdict {
+    /// `certificate` is what that of the connection proves. `peer` says where the request comes
+    /// from, and is called for what is logged only.
+    func judge(
+        _ head: HTTPRequestHead, certificate: PeerIdentity?, peer: () -> String
+    ) -> Verdict {
         let errorEncoding = RequestJudge.encoding(head.headers.first(name: "content-type")) ?? .json
         guard let signal = RequestJudge.signal(target: head.uri) else {
             return .answer(
@@ -55,16 +58,14 @@ struct RequestJudge: Sendable {
         } catch {
             return .answer(error.answer, countedAs: .requestsRefused)
         }
-        return admit(head.headers, accepted, peer: peer)
+        let fields = head.headers.lazy.map { ($0.name, $0.value) }
+        return admit(RequestAuth.credentials(of: fields, certificate), accepted, peer: peer)
     }
 
     private func admit(
-        _ headers: HTTPHeaders, _ head: ExportHead, peer: () -> String
+        _ credentials: Credentials, _ head: ExportHead, peer: () -> String
     ) -> Verdict {
-        let fields = headers.lazy.map { ($0.name, $0.value) }
-        switch authenticator.judge(
-            RequestAuth.credentials(of: fields), for: .ingest, peer: peer)
-        {
+        switch authenticator.judge(credentials, for: .ingest, peer: peer) {
         case .admitted(let identity):
             return .accept(head, identity)
         case .refused(.notReady):

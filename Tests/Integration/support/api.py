@@ -36,14 +36,23 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class API:
-    """`address` is a port on the loopback or the path of a unix socket."""
+    """`address` is a port on the loopback or the path of a unix socket; `tls` is a context of Python's ssl."""
 
-    def __init__(self, address):
+    def __init__(self, address, tls=None):
         self.address = address
+        self.tls = tls
+
+    def connect(self):
+        """A connection that is kept as long as the daemon keeps it."""
+        if not isinstance(self.address, int):
+            return UnixConnection(self.address)
+        if self.tls:
+            return http.client.HTTPSConnection(
+                "127.0.0.1", self.address, timeout=PATIENCE_SECONDS, context=self.tls)
+        return http.client.HTTPConnection("127.0.0.1", self.address, timeout=PATIENCE_SECONDS)
 
     def request(self, path, method="GET", **headers):
-        connection = (http.client.HTTPConnection("127.0.0.1", self.address, timeout=PATIENCE_SECONDS)
-                      if isinstance(self.address, int) else UnixConnection(self.address))
+        connection = self.connect()
         try:
             connection.request(method, path, headers=headers)
             response = connection.getresponse()

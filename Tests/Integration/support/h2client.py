@@ -59,11 +59,13 @@ class TolerantConnection(H2Connection):
 class Client:
     """One connection. Every wait has the same generous deadline; none is for synchronisation."""
 
-    def __init__(self, port, host="127.0.0.1", path=None, prefix=b"", source=None):
-        """To a TCP port, or to the unix socket at `path`; `prefix` goes before HTTP/2."""
+    def __init__(self, port, host="127.0.0.1", path=None, prefix=b"", source=None, tls=None):
+        """To a TCP port, or to the unix socket at `path`; `prefix` goes before HTTP/2, `tls` is a context."""
         if path is None:
             self.socket = socket.create_connection((host, port), PATIENCE_SECONDS, source and (source, 0))
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if tls:
+                self.socket = tls.wrap_socket(self.socket, server_hostname=host)
         else:
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(PATIENCE_SECONDS)

@@ -49,10 +49,12 @@ class Answer:
 
 
 class Connection:
-    """A connection that is kept as long as the server keeps it."""
+    """A connection that is kept as long as the server keeps it; `tls` is a context of Python's ssl."""
 
-    def __init__(self, port):
-        self.http = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+    def __init__(self, port, tls=None):
+        options = {"timeout": PATIENCE_SECONDS}
+        self.http = (http.client.HTTPSConnection("127.0.0.1", port, context=tls, **options)
+                     if tls else http.client.HTTPConnection("127.0.0.1", port, **options))
 
     def __enter__(self):
         return self
