@@ -184,6 +184,14 @@ extension FileDescriptor {
     }
 
     fileprivate var boundEndpoint: Endpoint {
+        guard let endpoint = Endpoint(boundTo: raw) else { preconditionFailure("not a socket") }
+        return endpoint
+    }
+}
+
+extension Endpoint {
+    /// Where the socket `raw` is, which stays its owner's; nil where it is no socket.
+    package init?(boundTo raw: Int32) {
         var storage = sockaddr_storage()
         var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let result = unsafe withUnsafeMutablePointer(to: &storage) { pointer in
@@ -191,9 +199,12 @@ extension FileDescriptor {
                 unsafe getsockname(raw, $0, &size)
             }
         }
-        precondition(result == 0)
+        guard result == 0 else { return nil }
         let address = PeerAddress(storage)
-        if address.kind == .ip { return .tcp(host: address.hostText, port: address.port) }
+        if address.kind == .ip {
+            self = .tcp(host: address.hostText, port: address.port)
+            return
+        }
         // A name in the abstract namespace begins with a zero byte, and is shown with an @.
         let path = unsafe withUnsafeBytes(of: &storage) { bytes in
             let name = unsafe bytes[2..<max(2, Int(size))]
@@ -201,6 +212,6 @@ extension FileDescriptor {
             guard text.hasPrefix("\0") else { return String(text.prefix { $0 != "\0" }) }
             return "@" + text.dropFirst()
         }
-        return .unix(path: path)
+        self = .unix(path: path)
     }
 }

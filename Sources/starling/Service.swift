@@ -18,10 +18,12 @@ final class Service {
     /// Reads the configuration; nothing is started yet. Throws `ConfigurationError`, and
     /// `DaemonError` for what systemd hands over.
     init(sources: ConfigurationSources) throws {
-        self.sources = sources
-        configuration = try sources.load().configuration
         serviceManager = ServiceManager.ofThisProcess()
         sockets = try ActivatedSockets.ofThisProcess()
+        var sources = sources
+        sources.activated = sockets.endpoints
+        self.sources = sources
+        configuration = try sources.load().configuration
         sink = LogSink(configuration.log, environment: sources.environment)
         logger = sink.logger()
         for note in configuration.notes { logger.warning("\(note)") }

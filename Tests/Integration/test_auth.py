@@ -322,3 +322,16 @@ def test_serves_other_machines_where_that_is_said(database, start_server, remedy
     server = start_server(database, {"listen.grpc": "0.0.0.0:0", remedy: "true"})
     assert "serving OTLP/gRPC on 0.0.0.0:" in server.daemon.stderr()
     assert server.daemon.stop() == 0
+
+
+def test_tokens_in_clear_text_are_warned_of(binary, database, start_server):
+    """By the key, once per start, and by `config check` as well; not where nobody is between."""
+    settings = {"listen.grpc": "0.0.0.0:0", "listen.api": "", "auth.required": "true"}
+    sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    checked = run(binary, "config", "check", *sets, environment=database.environment)
+    server = start_server(database, settings)
+    assert server.daemon.stop() == 0
+    assert checked.returncode == 0
+    for text in (checked.stderr, server.daemon.stderr()):
+        (line,) = [line for line in text.splitlines() if "in clear text" in line]
+        assert "listen.grpc" in line and "tls.certificate_file" in line, line

@@ -185,8 +185,20 @@ def test_socket_that_is_not_understood_is_an_error(binary, database, scratch, li
     assert result.returncode != 0 and "systemd" in result.stderr, result
 
 
+def test_a_socket_of_systemd_that_others_can_reach_has_to_ask(binary, database, scratch, listening):
+    """listen.grpc, whose place it takes, is on the loopback."""
+    item = listening(address=("0.0.0.0", 0))
+    daemon = ActivatedDaemon(binary, database, scratch, [item], "grpc")
+    result = subprocess.run(daemon.command, env=clean_environment() | database.environment, timeout=60,
+                            pass_fds=daemon.pass_fds, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert result.returncode == 78, result
+    for part in ("listen.grpc", f"0.0.0.0:{item.getsockname()[1]}", "auth.required", "systemd"):
+        assert part in result.stderr, result.stderr
+
+
 def test_descriptor_that_does_not_listen_is_an_error(binary, database, scratch, listening):
     with socket.socket() as idle:
+        idle.bind(("127.0.0.1", 0))
         item = socket.socket(fileno=os.dup2(idle.fileno(), 60))
         daemon = ActivatedDaemon(binary, database, scratch, [item], "grpc")
         result = subprocess.run(daemon.command, env=clean_environment() | database.environment, timeout=60,

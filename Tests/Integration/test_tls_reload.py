@@ -18,7 +18,7 @@ from support.waiting import PATIENCE_SECONDS, eventually
 @pytest.fixture
 def world(tmp_path, start_server, database):
     """Looks at its files all the time."""
-    return World(tmp_path, start_server, database, reload_interval="100ms")
+    return World(tmp_path, start_server, database, reload_interval="500ms")
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_a_certificate_that_is_revoked_meanwhile(tmp_path, start_server, databas
     agent, other = clients.issue("agent"), clients.issue("other")
     crl = clients.revocations()
     world = World(authority_folder, start_server, database, client_auth="required", crl_file=crl,
-                  client_ca_file=clients.certificate, reload_interval="100ms")
+                  client_ca_file=clients.certificate, reload_interval="500ms")
     world.assert_serves(agent)
     clients.revoke(agent)
     clients.revocations()

@@ -144,7 +144,7 @@ def test_socket_check_can_fail(tmp_path, installed_unit):
 
 def test_socket_has_a_name_that_the_daemon_knows():
     names = re.search(
-        r"enum Name:.*?case (.*?)\n", (ROOT / "Sources/Collector/ServiceManager/ActivatedSockets.swift").read_text(),
+        r"enum ListenerName:.*?case (.*?)\n", (ROOT / "Sources/Collector/Config/Configuration+TLS.swift").read_text(),
         re.DOTALL)
     assert names and setting("FileDescriptorName", SOCKET.read_text()) in names.group(1).split(", ")
 

@@ -17,7 +17,8 @@ extension Configuration {
         package internal(set) var listeners: [ListenerName] = []
         /// `tls.reload_interval`. How often the files are looked at.
         package internal(set) var reloadIntervalMs = 0
-        /// What is odd about the files and no error; filled where they are loaded.
+        /// What is odd about the files, or about listeners without TLS, and no error; filled where
+        /// a daemon is to be started.
         package internal(set) var notes: [String] = []
 
         /// Whether TLS is spoken at all.
@@ -64,7 +65,7 @@ extension ConfigurationKey {
             help: "The listeners that speak TLS once there is a certificate; "
                 + "unix sockets never do"),
         ConfigurationKey(
-            "tls.reload_interval", \.tls.reloadIntervalMs, .milliseconds(100...86_400_000),
+            "tls.reload_interval", \.tls.reloadIntervalMs, .milliseconds(500...86_400_000),
             default: "10s", isReloadable: true,
             help: "How often the files are looked at, to load them again when they have changed"),
     ]
@@ -187,7 +188,7 @@ extension ConfigurationLoader {
         guard configuration.tls.isOn, problems.isEmpty else { return }
         do throws(TLSFault) {
             let context = try TLSContext(configuration.tls.settings)
-            setSecurityNotes(context.notes(nowUnixNs: Clock.unixNs))
+            addSecurityNotes(context.notes(nowUnixNs: Clock.unixNs))
         } catch {
             report(
                 ["tls.\(error.subject.rawValue)"],

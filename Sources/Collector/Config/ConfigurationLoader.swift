@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Base
+package import Socket
 
 /// What a configuration is made from. Order of precedence: `fixed`, overrides, environment, file.
 package struct ConfigurationSources: Sendable {
@@ -18,6 +19,8 @@ package struct ConfigurationSources: Sendable {
     /// Whether a daemon is to be started with it: then listeners are looked at, which may ask the
     /// resolver for names of hosts, and the files of TLS are loaded.
     package var isForDaemon = false
+    /// Where the sockets are that the service manager has opened, in the place of `listen.*`.
+    package var activated: [ListenerName: Endpoint] = [:]
 
     package init(
         filePath: String? = nil, environment: [String: String] = [:], overrides: [String] = [],
@@ -64,11 +67,13 @@ extension ConfigurationSources {
         loader.addFixed(fixed, commandName: commandName)
         loader.checkRelations(isDatabaseRequired: isDatabaseRequired)
         if isForDaemon {
-            loader.checkExposure()
             loader.checkCertificateIdentity()
         }
         loader.addAttributeOverrides()
-        if isForDaemon { loader.loadSecurity() }
+        if isForDaemon {
+            loader.checkReach(activated: activated)
+            loader.loadSecurity()
+        }
         guard loader.problems.isEmpty else { throw ConfigurationError(problems: loader.problems) }
         return LoadedConfiguration(configuration: loader.configuration, origins: loader.origins)
     }
@@ -193,7 +198,7 @@ struct ConfigurationLoader {
         }
     }
 
-    mutating func setSecurityNotes(_ notes: [String]) { configuration.tls.notes = notes }
+    mutating func addSecurityNotes(_ notes: [String]) { configuration.tls.notes += notes }
 
     private mutating func report(
         _ origin: ConfigurationOrigin, _ key: String?, _ value: String?, _ fault: ValueFault

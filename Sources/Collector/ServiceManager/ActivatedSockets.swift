@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
+package import Socket
 
 /// The listening sockets that systemd opened for this daemon: sd_listen_fds(3), without libsystemd.
 ///
@@ -7,12 +8,8 @@ internal import CLinux
 /// port below 1024 needs no privilege. Each is used once, by name; the descriptors belong to who
 /// takes them.
 package struct ActivatedSockets: Sendable, Equatable {
-    /// What a socket is for, by `FileDescriptorName=` of its unit.
-    package enum Name: String, CaseIterable, Sendable {
-        case grpc, http, api
-    }
-
-    private var descriptors: [Name: Int32] = [:]
+    /// By what a socket is for: `FileDescriptorName=` of its unit.
+    private var descriptors: [ListenerName: Int32] = [:]
 
     /// The variables that `init` looks at.
     package static let variableNames = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"]
@@ -39,8 +36,8 @@ package struct ActivatedSockets: Sendable, Equatable {
     }
 
     private mutating func add(_ written: String, _ descriptor: Int32) throws(DaemonError) {
-        let known = Name.allCases.map(\.rawValue).joined(separator: ", ")
-        guard let name = Name(rawValue: written) else {
+        let known = ListenerName.allCases.map(\.rawValue).joined(separator: ", ")
+        guard let name = ListenerName(rawValue: written) else {
             throw ActivatedSockets.fault(
                 "systemd hands over a socket named \"\(written)\"",
                 "FileDescriptorName= of its unit to one of \(known)")
@@ -70,8 +67,15 @@ package struct ActivatedSockets: Sendable, Equatable {
     }
 
     /// The descriptor for `name`, which the caller owns from now on; nil where there is none.
-    package mutating func take(_ name: Name) -> Int32? { descriptors.removeValue(forKey: name) }
+    package mutating func take(_ name: ListenerName) -> Int32? {
+        descriptors.removeValue(forKey: name)
+    }
 
     /// Names of those that nobody has taken.
-    package var rest: [Name] { Name.allCases.filter { descriptors[$0] != nil } }
+    package var rest: [ListenerName] { ListenerName.allCases.filter { descriptors[$0] != nil } }
+
+    /// Where they are; whoever hands them over decides that, not `listen.*`.
+    package var endpoints: [ListenerName: Endpoint] {
+        descriptors.compactMapValues { Endpoint(boundTo: $0) }
+    }
 }

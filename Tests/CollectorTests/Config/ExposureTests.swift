@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Socket
 import Testing
 
 @testable import Collector
@@ -46,6 +47,62 @@ import Testing
         ] as [([String], [String])])
     func othersComeInOnlyWhereThatIsSaid(overrides: [String], expected: [String]) {
         #expect(keys(overrides) == expected)
+    }
+
+    // What systemd opened is what counts, not the listener that it takes the place of.
+    @Test(
+        arguments: [
+            (.tcp(host: "0.0.0.0", port: 4317), [], ["listen.grpc"]),
+            (.tcp(host: "0.0.0.0", port: 4317), ["listen.grpc="], ["listen.grpc"]),
+            (.tcp(host: "::", port: 4317), ["auth.required=true"], []),
+            (.tcp(host: "127.0.0.1", port: 4317), ["listen.grpc=0.0.0.0:4317"], []),
+            (.unix(path: "/run/otlp.sock"), ["listen.grpc=0.0.0.0:4317"], []),
+        ] as [(Endpoint, [String], [String])])
+    func socketsOfSystemdAreLookedAt(
+        endpoint: Endpoint, overrides: [String], expected: [String]
+    ) {
+        var sources = ConfigurationSources(overrides: overrides)
+        sources.isForDaemon = true
+        sources.activated = [.grpc: endpoint]
+        let error: ConfigurationError?
+        do {
+            _ = try sources.load()
+            error = nil
+        } catch let thrown {
+            error = thrown
+        }
+        #expect((error?.problems.map(\.key) ?? []) == expected)
+        #expect(error?.description.contains("the socket that systemd opened") ?? true)
+    }
+
+    // Goal: who lets tokens travel in the clear hears it. Method: the listeners that are named.
+    @Test(
+        arguments: [
+            ([], []), (["listen.grpc=unix:/run/otlp.sock"], []),
+            (["listen.grpc=192.0.2.7:4317"], ["listen.grpc"]),
+            (["listen.http=0.0.0.0:4318", "listen.api=[::]:8080"], ["listen.http", "listen.api"]),
+        ] as [([String], [String])])
+    func tokensInTheClearAreNoted(overrides: [String], expected: [String]) throws {
+        var sources = ConfigurationSources(overrides: overrides + ["auth.required=true"])
+        sources.isForDaemon = true
+        let notes = try sources.load().configuration.notes
+        #expect(notes.map { $0.prefix { $0 != ":" } } == expected.map { $0[...] })
+        #expect(notes.allSatisfy { $0.contains("tls.certificate_file") })
+    }
+
+    @Test func tokensOfASocketOfSystemdAreNotedToo() throws {
+        var sources = ConfigurationSources(overrides: ["auth.required=true"])
+        sources.isForDaemon = true
+        sources.activated = [.grpc: .tcp(host: "0.0.0.0", port: 4317)]
+        let notes = try sources.load().configuration.notes
+        #expect(notes.count == 1 && notes[0].contains("the socket that systemd opened"))
+    }
+
+    @Test func nobodysTokensAreNoMatter() throws {
+        var sources = ConfigurationSources(
+            overrides: ["listen.grpc=0.0.0.0:4317", "auth.allow_anonymous=true"])
+        sources.isForDaemon = true
+        #expect(try sources.load().configuration.notes.isEmpty)
     }
 
     /// `starling token create` must work before there is a token.

@@ -31,6 +31,7 @@ private let pair = ["certificate_file=/c", "key_file=/k"]
         (["version_min=1.1"], "tls.version_min"),
         (["handshake_timeout=99ms"], "tls.handshake_timeout"),
         (["reload_interval=25h"], "tls.reload_interval"),
+        (["reload_interval=499ms"], "tls.reload_interval"),
     ])
     func whatIsRefused(settings: [String], key: String) {
         #expect {
