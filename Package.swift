@@ -76,12 +76,15 @@ let package = Package(
         station("Copy", ["Base", "Decode", "Rows"]),
         station("Postgres", ["Base", "Decode", "Copy", "Rows", "CLibPQ", "CLinux"]),
 
-        // Beside the path: what is served over HTTP, OTLP and what the daemon says about itself.
-        // Knows no station.
+        // Beside the path: answers questions about what is stored.
+        station("Query", ["Base", "Postgres", "CZlib"]),
+
+        // Beside the path: what is served over HTTP: OTLP, the query API, and what the daemon says
+        // about itself. Knows no station.
         station(
             "Web",
             [
-                "Base", "TLS",
+                "Base", "TLS", "Query",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -103,7 +106,7 @@ let package = Package(
         .executableTarget(
             name: "starling",
             dependencies: [
-                "Base", "TLS", "Socket", "Postgres", "Collector", "Web", "CLinux",
+                "Base", "TLS", "Socket", "Postgres", "Collector", "Query", "Web", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -139,6 +142,7 @@ let package = Package(
             path: "Tests/OTLPFixtures", swiftSettings: settings),
         tests("RowsTests", ["Base", "Decode", "Rows", "OTLPFixtures"]),
         tests("CopyTests", ["Base", "Decode", "Rows", "Copy", "OTLPFixtures"]),
+        tests("QueryTests", ["Base", "Query"]),
         tests("PostgresTests", ["Base", "Decode", "Rows", "Copy", "Postgres"]),
         tests(
             "CollectorTests",

@@ -24,6 +24,13 @@ package struct DatabaseSettings: Sendable {
         self.applicationName = applicationName
     }
 
+    /// The same, for sessions that do `work`: the server lists them as `starling WORK`.
+    package func listed(as work: String) -> DatabaseSettings {
+        var settings = self
+        settings.applicationName = "starling \(work)"
+        return settings
+    }
+
     /// When to give up on a statement that is sent now: a little after the server would, so that it
     /// is the server who ends it, and the session lives on.
     package var statementDeadlineNs: UInt64 {

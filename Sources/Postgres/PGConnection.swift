@@ -19,6 +19,9 @@ package struct PGConnection: ~Copyable {
     var transaction = TransactionPhase.none
     /// Rows that the server reports for the COPYs since the last `begin()`.
     package internal(set) var copiedRowCount = 0
+    /// While a statement of somebody is under way who may lose interest: fired, the statement is
+    /// cancelled at the server, and its error is the answer.
+    var interruption: StopSignal?
     /// Whether what the server says amid a COPY is taken for an error, and the COPY ended.
     var isHeedingInput = true
 
@@ -103,6 +106,7 @@ extension PGConnection {
                 abandon()
                 throw .stopped()
             }
+            if ready.isInterrupted { cancelStatement() }
             if ready.socket != 0 { return ready.socket }
             try checkDeadline(deadlineNs, doing: doing)
         }
@@ -114,18 +118,29 @@ extension PGConnection {
         throw .timedOut(doing)
     }
 
-    /// One poll() over the socket and the stop signal. The socket counts as ready when it is
-    /// broken.
-    func poll(_ events: Int32, timeoutMs: Int32) -> (socket: Int32, isStopped: Bool) {
+    /// One poll() over the socket and the signals. The socket counts as ready when it is broken.
+    func poll(_ events: Int32, timeoutMs: Int32) -> Polled {
         var polled = unsafe [
             pollfd(fd: PQsocket(raw), events: Int16(events), revents: 0),
             pollfd(fd: stop.descriptor, events: Int16(POLLIN), revents: 0),
+            // A negative descriptor is passed over (poll(2)).
+            pollfd(fd: interruption?.descriptor ?? -1, events: Int16(POLLIN), revents: 0),
         ]
         let count = unsafe CLinux.poll(&polled, nfds_t(polled.count), timeoutMs)
         // Timed out, or EINTR: the caller looks at the clock.
-        guard count > 0 else { return (0, false) }
+        guard count > 0 else { return Polled() }
         let isBroken = Int32(polled[0].revents) & (POLLERR | POLLHUP | POLLNVAL) != 0
-        return (isBroken ? events : Int32(polled[0].revents), polled[1].revents != 0)
+        return Polled(
+            socket: isBroken ? events : Int32(polled[0].revents),
+            isStopped: polled[1].revents != 0, isInterrupted: polled[2].revents != 0)
+    }
+
+    /// What a poll() found.
+    struct Polled {
+        /// The events that the socket is ready for.
+        var socket: Int32 = 0
+        var isStopped = false
+        var isInterrupted = false
     }
 
     /// Sends what libpq holds. Reads meanwhile, so that a server which waits to be read cannot

@@ -6,14 +6,18 @@ internal import NIOCore
 /// What a handler knows of a request beside its head and its body.
 struct PeerContext: RequestContext {
     var coreContext: CoreRequestContextStorage
+    /// Whether the client is still there. Nil outside of a `WatchedChannel`.
+    let presence: Presence?
     private let remoteAddress: SocketAddress?
     /// What the connection's certificate proves; nil without one.
     let certificate: PeerIdentity?
 
+    /// Thread: that of the connection's event loop, on which requests are handled.
     init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)
         remoteAddress = source.channel.remoteAddress
-        certificate = source.channel.provenIdentity
+        certificate = source.channel.handler(TLSHandler.self)?.peerIdentity
+        presence = source.channel.handler(DepartureHandler.self)?.presence
     }
 
     /// Where it comes from, for people: `192.0.2.1:55000`, or `unix`; empty where nobody knows.
@@ -21,11 +25,11 @@ struct PeerContext: RequestContext {
 }
 
 extension Channel {
-    /// Who the peer has proved to be; nil without TLS, without a certificate, and away from the
-    /// channel's loop, on which the API's tasks run.
-    fileprivate var provenIdentity: PeerIdentity? {
+    /// The handler of that type in the pipeline; nil without one, and away from the channel's loop,
+    /// on which the API's tasks run.
+    fileprivate func handler<Handler: ChannelHandler>(_ type: Handler.Type) -> Handler? {
         guard eventLoop.inEventLoop else { return nil }
-        return (try? pipeline.syncOperations.handler(type: TLSHandler.self))?.peerIdentity
+        return try? pipeline.syncOperations.handler(type: type)
     }
 }
 

@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Base
 internal import Hummingbird
+internal import Query
 
-/// What is served under which path, and to whom. Handlers read an observation and wait for nothing.
+/// What is served under which path, and to whom. What is not of the query API reads an observation
+/// and waits for nothing.
 enum Routes {
     typealias Context = PeerContext
 
-    static func router(observing daemon: any DaemonObserver) -> Router<Context> {
+    static func router(
+        observing daemon: any DaemonObserver, answering query: QueryService
+    ) -> Router<Context> {
         let router = Router(context: Context.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: JSONErrors())
+        let routes = QueryRoutes(to: router, answering: query, for: daemon.authenticator)
+        TraceRoutes.add(to: routes)
+        routes.seal()
         let authenticator = daemon.authenticator
         add("metrics", to: router, for: authenticator) { _ in
             response(

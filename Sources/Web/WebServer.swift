@@ -5,15 +5,17 @@ internal import HummingbirdCore
 package import Logging
 internal import NIOCore
 internal import NIOPosix
+package import Query
 internal import Synchronization
 package import TLS
 
-/// Serves metrics, health and status over HTTP/1.1, on one thread of its own.
+/// Serves the query API, metrics, health and status over HTTP/1.1, on one thread of its own.
 ///
-/// It shares nothing with the data path but the values that an observation reads. Thread: `start`
-/// and `stop` any, once each.
+/// It shares nothing with the data path but the values that an observation reads; what it asks the
+/// database, readers of its own do. Thread: `start` and `stop` any, once each.
 package final class WebServer: APIServer, TLSServer {
     private let logger: Logger
+    private let query: QueryService
     private let acceptor = Mutex<TLSAcceptor?>(nil)
     private let server = ServerTask()
 
@@ -25,7 +27,11 @@ package final class WebServer: APIServer, TLSServer {
     private static let headerFieldSizeBytesMax = 8 << 10
     private static let headerCountMax = 100
 
-    package init(logger: Logger) { self.logger = logger }
+    /// Starts and stops `query` with itself.
+    package init(query: QueryService, logger: Logger) {
+        self.query = query
+        self.logger = logger
+    }
 
     package func secure(with acceptor: TLSAcceptor) {
         self.acceptor.withLock { $0 = acceptor }
@@ -35,13 +41,17 @@ package final class WebServer: APIServer, TLSServer {
         at address: APIAddress, observing daemon: any DaemonObserver
     ) throws(APIServerFailure) -> UInt16? {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        query.start()
         return try server.start(on: group.any(), name: "the API", logger: logger) { running in
             try await self.makeApplication(at: address, observing: daemon, on: group, running)
                 .run()
         }
     }
 
-    package func stop() { server.stop() }
+    package func stop() {
+        query.stop()
+        server.stop()
+    }
 
     private static var channel: HTTP1Channel.Configuration {
         HTTP1Channel.Configuration(
@@ -63,11 +73,12 @@ package final class WebServer: APIServer, TLSServer {
             case .unix(let path): .unixDomainSocket(path: path)
             }
         return Application(
-            router: Routes.router(observing: daemon),
+            router: Routes.router(observing: daemon, answering: query),
             server: HTTPServerBuilder { [acceptor = acceptor.withLock { $0 }] responder in
-                SecureChannel(
-                    HTTP1Channel(responder: responder, configuration: WebServer.channel),
-                    acceptor: acceptor)
+                WatchedChannel(
+                    SecureChannel(
+                        HTTP1Channel(responder: responder, configuration: WebServer.channel),
+                        acceptor: acceptor))
             },
             configuration: ApplicationConfiguration(
                 address: bind, serverName: "starling", backlog: WebServer.backlog,

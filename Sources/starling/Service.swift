@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Collector
 internal import Logging
+internal import Postgres
+internal import Query
 internal import Web
 
 /// What `serve` and `up` have in common: configuration, log, service manager, and the daemon on
@@ -35,7 +37,9 @@ final class Service {
             configuration, logger: logger, serviceManager: serviceManager,
             sockets: sockets,
             servers: WebServers(
-                api: WebServer(logger: logger), http: OTLPServer(logger: logger)))
+                api: WebServer(
+                    query: QueryService(ReaderSettings(configuration)), logger: logger),
+                http: OTLPServer(logger: logger)))
         try daemon.serve(started: started, reload: reload)
     }
 
@@ -59,5 +63,19 @@ final class Service {
     private static func text(_ change: Configuration.Change) -> String {
         let values = "\(change.key): \"\(change.oldText)\" → \"\(change.newText)\""
         return change.isAdopted ? values : "\(values) takes a restart"
+    }
+}
+
+extension ReaderSettings {
+    fileprivate init(_ configuration: Configuration) {
+        var database = DatabaseSettings(configuration)
+        if !configuration.query.databaseURL.isEmpty {
+            database.url = configuration.query.databaseURL
+        }
+        database.statementTimeoutMs = configuration.query.statementTimeoutMs
+        self.init(
+            database: database, readerCount: configuration.query.readerCount,
+            waitingCountMax: configuration.query.waitingCountMax,
+            rangeNsMax: configuration.query.rangeNsMax)
     }
 }

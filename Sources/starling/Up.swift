@@ -55,7 +55,8 @@ struct Up: ParsableCommand {
         // After the daemon: what it still commits needs the server. Also after an error.
         defer { postgres.stop() }
         try postgres.start(
-            connectionCount: service.configuration.database.writerCount, logger: service.logger)
+            connectionCount: service.configuration.database.writerCount
+                + service.configuration.query.readerCount, logger: service.logger)
         try DatabaseSchema(service.configuration).migrate { step, durationMs in
             service.logger.info("migration \(step.name) in \(durationMs) ms")
         } columnsAdded: { table, names in

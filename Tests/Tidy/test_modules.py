@@ -21,7 +21,7 @@ FENCE_USERS = {
     "CProtobufC": {"Decode", "GRPC"},
     "COTLP": {"Decode", "GRPC"},
     "CLibPQ": {"Postgres"},
-    "CZlib": {"GRPC"},
+    "CZlib": {"GRPC", "Query"},
 }
 FENCES = {"CLinux", *FENCE_USERS}
 

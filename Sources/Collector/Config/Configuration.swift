@@ -15,6 +15,7 @@ package struct Configuration: Sendable, Equatable {
     package internal(set) var tls = Security()
     package internal(set) var limits = RequestLimits()
     package internal(set) var http = HTTP()
+    package internal(set) var query = Query()
     package internal(set) var connections = Connections()
     package internal(set) var http2 = HTTP2()
     package internal(set) var memory = Memory()
@@ -91,6 +92,20 @@ package struct Configuration: Sendable, Equatable {
     package struct HTTP: Sendable, Equatable {
         /// `http.cors_origins`. Origins whose pages may send; `*` for every one.
         package internal(set) var allowedOrigins: [String] = []
+    }
+
+    /// What those who ask may take of the database.
+    package struct Query: Sendable, Equatable {
+        /// `query.database_url`. As `database.url`, and secret like it; empty for that database.
+        package internal(set) var databaseURL = ""
+        /// `query.readers`. Threads, each with one session.
+        package internal(set) var readerCount = 0
+        /// `query.waiting_max`. Questions that may wait for a reader.
+        package internal(set) var waitingCountMax = 0
+        /// `query.statement_timeout`.
+        package internal(set) var statementTimeoutMs = 0
+        /// `query.range_max`. Telemetry that one question may cover.
+        package internal(set) var rangeNsMax: Int64 = 0
     }
 
     /// How long connections to `listen.grpc` may be what; 0 is for ever, where that is said.

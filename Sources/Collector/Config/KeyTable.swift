@@ -7,7 +7,8 @@ private let dayNs: Int64 = 24 * hourNs
 extension ConfigurationKey {
     /// Every key there is, in the order in which files and listings show them.
     package static let all =
-        database + listen + auth + security + limits + connections + http + flow + partitions
+        database + listen + auth + security + limits + connections + http + query
+        + flow + partitions
         + retention
         + deadLetters + attributes
         + process
@@ -144,6 +145,26 @@ extension ConfigurationKey {
         ConfigurationKey(
             "http.cors_origins", \.http.allowedOrigins, .origins, default: "",
             help: "Web pages that may send from a browser, by their origins")
+    ]
+
+    private static let query = [
+        ConfigurationKey(
+            "query.database_url", \.query.databaseURL, .databaseURL, default: "", isSecret: true,
+            help: "The database that questions are put to, where it is not database.url"),
+        ConfigurationKey(
+            "query.readers", \.query.readerCount, .count("threads", 1...64), default: "4",
+            help: "Threads that answer questions, each with one connection"),
+        ConfigurationKey(
+            "query.waiting_max", \.query.waitingCountMax, .count("questions", 0...65_536),
+            default: "64",
+            help: "Questions that may wait for a reader; one more is told to ask again"),
+        ConfigurationKey(
+            "query.statement_timeout", \.query.statementTimeoutMs,
+            .milliseconds(100...(60 * minuteMs)), default: "10s",
+            help: "How long the database may take for one statement of an answer"),
+        ConfigurationKey(
+            "query.range_max", \.query.rangeNsMax, .nanoseconds(hourNs...(3_660 * dayNs)),
+            default: "31d", help: "Longest range of time that one question may cover"),
     ]
 
     /// RFC 9113 allows windows from 65,535 to 2^31 - 1 bytes without tricks.

@@ -74,7 +74,8 @@ struct Janitor: Sendable {
         do throws(DatabaseError) {
             if !(connection?.isUsable ?? false) {
                 connection = nil
-                connection = try PGConnection.connect(database, stop: stop)
+                connection = try PGConnection.connect(
+                    database.listed(as: "janitor"), stop: stop)
             }
             guard var current = connection.take() else { preconditionFailure("just connected") }
             let result: Result<Void, DatabaseError>

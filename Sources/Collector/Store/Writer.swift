@@ -230,7 +230,8 @@ struct WriterState: ~Copyable {
     private mutating func connect() throws(Transaction.Stop) {
         connection = nil
         do throws(DatabaseError) {
-            var opened = try PGConnection.connect(shared.database, stop: shared.stop)
+            var opened = try PGConnection.connect(
+                shared.database.listed(as: "writer"), stop: shared.stop)
             try transaction.adopt(&opened)
             connection = consume opened
         } catch { throw .database(error) }

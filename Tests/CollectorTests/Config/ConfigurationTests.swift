@@ -114,6 +114,8 @@ private func problems(
         "connections.handshake_timeout": "7s",
         "limits.concurrent_streams_max": "7",
         "limits.header_list_bytes_max": "8KiB", "http.cors_origins": "https://a",
+        "query.database_url": "host=replica", "query.readers": "7", "query.waiting_max": "7",
+        "query.statement_timeout": "7s", "query.range_max": "7d",
         "http2.stream_window_bytes": "2MiB",
         "http2.connection_window_bytes": "9MiB", "memory.budget_bytes": "1GiB",
         "ring.exports_max": "77",

@@ -97,9 +97,9 @@ class Cluster:
     def conninfo(self, database="postgres"):
         return f"host={self.folder} dbname={database} user={SUPERUSER}"
 
-    def url(self, database):
+    def url(self, database, user=SUPERUSER):
         """The same as a libpq URI."""
-        return f"postgresql://{SUPERUSER}@/{database}?host={str(self.folder).replace('/', '%2F')}"
+        return f"postgresql://{user}@/{database}?host={str(self.folder).replace('/', '%2F')}"
 
     def connect(self, database="postgres", **options):
         return psycopg.connect(self.conninfo(database), autocommit=True, **options)

@@ -16,10 +16,14 @@ def blocked(database, signal="traces"):
         yield holder
 
 
+# Janitor and health look at the same tables in their own time, which says nothing about requests.
+WAITING = ("FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database() "
+           "AND application_name NOT IN ('starling janitor', 'starling health')")
+
+
 def waiting_count(database):
-    """How many backends of this database wait for a lock."""
-    query = ("SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid) "
-             "WHERE NOT granted AND datname = current_database()")
+    """How many backends of this database wait for a lock on behalf of requests."""
+    query = f"SELECT count(DISTINCT pid) {WAITING}"
     with database.connect() as observer:
         return observer.execute(query).fetchone()[0]
 
@@ -31,7 +35,6 @@ def wait_for_blocked(database, count=1):
 
 def waiting_since(database):
     """When the statement that waits for a lock began, or None: a later value is another attempt."""
-    query = ("SELECT max(query_start) FROM pg_locks JOIN pg_stat_activity USING (pid) "
-             "WHERE NOT granted AND datname = current_database()")
+    query = f"SELECT max(query_start) {WAITING}"
     with database.connect() as observer:
         return observer.execute(query).fetchone()[0]

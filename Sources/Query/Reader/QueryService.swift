@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Postgres
+
+/// Answers questions about what is stored: what the API has of the database.
+///
+/// Thread: any. Nothing here blocks: the readers do.
+package final class QueryService: Sendable {
+    private let pool: ReaderPool
+
+    package init(_ settings: ReaderSettings) { pool = ReaderPool(settings) }
+
+    /// Starts the readers. Call once, before the first question.
+    package func start() { pool.start() }
+
+    /// Ends the readers; questions under way fail with `databaseUnavailable`.
+    package func stop() { pool.end() }
+
+    /// Questions that wait for a reader.
+    package var waitingCount: Int { pool.waitingCount }
+
+    /// Lets a reader answer, and waits for that. Once `interest` has ended, or the caller's task is
+    /// cancelled, the statement under way is cancelled in the database.
+    package func read<Value: Sendable>(
+        for interest: Interest = Interest(),
+        _ body: @escaping @Sendable (inout ReadSession) throws(QueryFailure) -> Value
+    ) async throws(QueryFailure) -> Value {
+        try await pool.run(until: interest.signal, body)
+    }
+
+    /// As `read`, for a whole answer: `body` writes its bytes, which are packed where the client
+    /// takes that. All of that is done by the reader.
+    package func answer(
+        for interest: Interest = Interest(), acceptsGzip: Bool = false,
+        _ body:
+            @escaping @Sendable (inout ReadSession, inout JSONWriter) throws(QueryFailure) -> Void
+    ) async throws(QueryFailure) -> Answer {
+        try await read(for: interest) { (session) throws(QueryFailure) in
+            var writer = JSONWriter()
+            try body(&session, &writer)
+            return Answer(writer.bytes, acceptsGzip: acceptsGzip)
+        }
+    }
+}
+
+/// Somebody's interest in an answer, until they leave. Thread: any.
+package struct Interest: Sendable {
+    let signal = StopSignal()
+
+    package init() {}
+
+    /// They have left: what is done for them is given up.
+    package func end() { signal.fire() }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Postgres
+
+/// One session with the database, lent to whoever answers a question, for as long as that takes.
+///
+/// It cannot write: the session is read-only. Thread: the reader's.
+package struct ReadSession: ~Copyable {
+    private var connection: PGConnection
+    private let settings: DatabaseSettings
+    private var interruption: StopSignal?
+
+    /// Nanoseconds of telemetry that one question may cover.
+    package let rangeNsMax: Int64
+
+    /// Opens it. Blocks for at most `database.connect_timeout`.
+    init(_ settings: ReaderSettings, stop: StopSignal) throws(QueryFailure) {
+        connection = try ReadSession.connected(settings.database, stop: stop)
+        self.settings = settings.database
+        rangeNsMax = settings.rangeNsMax
+    }
+
+    // Compiling a plan over many partitions takes longer than running it.
+    private static let setUp = """
+        SET default_transaction_read_only = on; SET jit = off; SET TimeZone = 'UTC'
+        """
+
+    private static func connected(
+        _ settings: DatabaseSettings, stop: StopSignal
+    ) throws(QueryFailure) -> PGConnection {
+        do throws(DatabaseError) {
+            var connection = try PGConnection.connect(settings, stop: stop)
+            try connection.execute(setUp, deadlineNs: settings.statementDeadlineNs)
+            return connection
+        } catch {
+            throw QueryFailure(error, isInterrupted: false)
+        }
+    }
+
+    /// Whether it can answer another question; no round trip.
+    mutating func isAlive() -> Bool { connection.checkIdle() }
+
+    /// Lends the session to `body`, whose statements are cancelled once `signal` is fired.
+    mutating func lend<Value>(
+        until signal: StopSignal, _ body: (inout ReadSession) throws(QueryFailure) -> Value
+    ) -> Result<Value, QueryFailure> {
+        interruption = signal
+        defer { interruption = nil }
+        do throws(QueryFailure) {
+            return .success(try body(&self))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// Runs one statement and returns its rows, in binary. Values go in as parameters, never in
+    /// the text.
+    package mutating func query(
+        _ sql: String, _ parameters: QueryParameters = QueryParameters()
+    ) throws(QueryFailure) -> QueryResult {
+        guard let interruption else { preconditionFailure("the session is lent to nobody") }
+        do throws(DatabaseError) {
+            let deadlineNs = settings.statementDeadlineNs
+            return try connection.interruptible(by: interruption) {
+                (connection) throws(DatabaseError) in
+                try connection.query(sql, parameters, deadlineNs: deadlineNs)
+            }
+        } catch {
+            throw QueryFailure(error, isInterrupted: interruption.isFired)
+        }
+    }
+}

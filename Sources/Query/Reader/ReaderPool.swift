@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+internal import Postgres
+internal import Synchronization
+
+/// Threads that answer questions, each with a session of its own.
+///
+/// As many questions wait as may, the rest is refused at once: those who ask can never take more of
+/// the database than this. Thread: any.
+final class ReaderPool: Sendable {
+    private let settings: ReaderSettings
+    private let queue: ReadQueue
+    private let stop = StopSignal()
+    private let threads = Mutex<[WorkerThread]>([])
+
+    init(_ settings: ReaderSettings) {
+        self.settings = settings
+        queue = ReadQueue(waitingCountMax: settings.waitingCountMax)
+    }
+
+    /// Starts the threads; a session is opened with the first question. Call once.
+    func start() {
+        let started = (0..<settings.readerCount).map { index in
+            WorkerThread(name: "reader-\(index)") { [settings, queue, stop] in
+                var reader = Reader(settings, stop: stop)
+                while let task = queue.next() { task.perform(&reader) }
+            }
+        }
+        threads.withLock { $0 = started }
+    }
+
+    /// Ends the threads; questions under way and those that wait fail.
+    func end() {
+        queue.close()
+        stop.fire()
+        for thread in threads.withLock({ threads in
+            defer { threads = [] }
+            return threads
+        }) { thread.join() }
+    }
+
+    /// Questions that wait.
+    var waitingCount: Int { queue.waitingCount }
+
+    /// Lets a reader run `body`, and waits for what it returns. Once `interruption` is fired or the
+    /// caller's task cancelled, so is the statement in the database.
+    func run<Value: Sendable>(
+        until interruption: StopSignal,
+        _ body: @escaping @Sendable (inout ReadSession) throws(QueryFailure) -> Value
+    ) async throws(QueryFailure) -> Value {
+        let result: Result<Value, QueryFailure> = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let task = ReadTask(
+                    perform: { reader in
+                        continuation.resume(
+                            returning: reader.answer(until: interruption, body))
+                    },
+                    refuse: { continuation.resume(returning: .failure($0)) })
+                if let refusal = queue.add(task) { task.refuse(refusal) }
+            }
+        } onCancel: {
+            interruption.fire()
+        }
+        return try result.get()
+    }
+}

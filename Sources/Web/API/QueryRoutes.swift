@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+internal import Hummingbird
+internal import NIOCore
+internal import Query
+
+/// Registers routes of the query API: who may ask, and how failures and answers are told.
+final class QueryRoutes {
+    typealias Handler =
+        @Sendable (inout QueryRequest, QueryService) async throws(QueryFailure) -> Answer
+
+    private let router: Router<PeerContext>
+    private let service: QueryService
+    /// Nil where everybody may ask.
+    private let authenticator: (any Authenticator)?
+    private var methods: [String: [HTTPRequest.Method]] = [:]
+
+    init(
+        to router: Router<PeerContext>, answering service: QueryService,
+        for authenticator: (any Authenticator)?
+    ) {
+        self.router = router
+        self.service = service
+        self.authenticator = authenticator
+    }
+
+    /// Serves `method` of `path` to those who may do what `access` says. For GET, HEAD comes along.
+    func add(
+        _ method: HTTPRequest.Method, _ path: String, for access: Access = .read,
+        _ handler: @escaping Handler
+    ) {
+        methods[path, default: []] += method == .get ? [.get, .head] : [method]
+        router.on(RouterPath(path), method: method) {
+            [service, authenticator] request, context in
+            let refusal = authenticator.flatMap {
+                RequestAuth.failure(of: request.head, from: context, for: access, $0)
+            }
+            if let refusal { return RequestAuth.response(refusal) }
+            let interest = Interest()
+            context.presence?.watch(interest)
+            defer { context.presence?.forget() }
+            do {
+                var asked = try await QueryRequest(request, context, interest)
+                return QueryRoutes.response(try await handler(&asked, service), to: request)
+            } catch let failure as QueryFailure {
+                return Problem.response(failure)
+            }
+        }
+    }
+
+    /// Tells other methods of the paths that were added which there are. Call last.
+    func seal() {
+        for (path, served) in methods {
+            let names = served.map(\.rawValue).joined(separator: ", ")
+            for method in QueryRoutes.allMethods where !served.contains(method) {
+                router.on(RouterPath(path), method: method) { _, _ in
+                    var answer = Routes.problem(.methodNotAllowed, "only \(names) are served here")
+                    answer.headers[.allow] = names
+                    return answer
+                }
+            }
+        }
+    }
+
+    private static let allMethods: [HTTPRequest.Method] = [
+        .get, .head, .post, .put, .patch, .delete, .options, .trace, .connect,
+    ]
+
+    private static func response(_ answer: Answer, to request: Request) -> Response {
+        var headers: HTTPFields = [
+            .eTag: answer.entityTag, .cacheControl: "no-cache", .vary: "accept-encoding",
+            .xContentTypeOptions: "nosniff",
+        ]
+        if isKnown(answer.entityTag, in: request.headers[values: .ifNoneMatch]) {
+            return Response(status: .notModified, headers: headers)
+        }
+        headers[.contentType] = "application/json"
+        if answer.isGzip { headers[.contentEncoding] = "gzip" }
+        return Response(
+            status: .ok, headers: headers,
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: answer.bytes)))
+    }
+
+    /// Whether the client has what it asks for already (RFC 9110, section 13.1.2).
+    private static func isKnown(_ tag: String, in fields: [String]) -> Bool {
+        fields.flatMap { $0.split(separator: ",") }.contains { written in
+            let known = written.drop { $0 == " " }.prefix { $0 != " " }
+            return known == "*" || known == tag
+        }
+    }
+}
