@@ -9,12 +9,38 @@ enum RequestAuth {
         of head: HTTPRequest, from peer: PeerContext, for access: Access,
         _ authenticator: any Authenticator
     ) -> AuthFailure? {
-        let fields = head.headerFields.map { ($0.name.canonicalName, $0.value) }
-        let credentials = credentials(of: fields, peer.certificate)
-        return switch authenticator.judge(credentials, for: access, peer: { peer.peer }) {
+        switch verdict(on: head, from: peer, for: access, authenticator) {
         case .admitted: nil
         case .refused(let failure): failure
         }
+    }
+
+    /// The response to who may not ask about what is stored; nil for who may.
+    ///
+    /// What is stored is not separated by tenants for readers, so nobody whose token is of one
+    /// tenant may read.
+    static func refusalOfQuery(
+        _ head: HTTPRequest, from peer: PeerContext, for access: Access,
+        _ authenticator: any Authenticator
+    ) -> Response? {
+        switch verdict(on: head, from: peer, for: access, authenticator) {
+        case .refused(let failure): response(failure)
+        case .admitted(let identity) where identity?.tenant.isEmpty == false:
+            Routes.problem(
+                .forbidden,
+                "this token is of one tenant, and answers are not limited to one; use a token "
+                    + "without a tenant")
+        case .admitted: nil
+        }
+    }
+
+    private static func verdict(
+        on head: HTTPRequest, from peer: PeerContext, for access: Access,
+        _ authenticator: any Authenticator
+    ) -> AuthVerdict {
+        let fields = head.headerFields.map { ($0.name.canonicalName, $0.value) }
+        let credentials = credentials(of: fields, peer.certificate)
+        return authenticator.judge(credentials, for: access, peer: { peer.peer })
     }
 
     /// What the header fields bring to show it, beside the certificate of the connection. Names may

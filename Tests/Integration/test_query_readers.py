@@ -159,6 +159,7 @@ def test_questions_need_the_scope_read(database, start_server, binary):
     """Without a token, with one for ingest only, and with the right one."""
     tokens = Tokens(binary, database)
     secrets = {scope: tokens.secret("--scope", scope) for scope in ("ingest", "read")}
+    of_tenant = tokens.secret("--scope", "read", "--tenant", "acme")
     settings, api = api_settings(**{"auth.required": "true"})
     server = start_server(database, settings)
     api.wait_ready()
@@ -166,4 +167,7 @@ def test_questions_need_the_scope_read(database, start_server, binary):
     assert query.request(PATH).status == 401
     assert query.request(PATH, Authorization=f"Bearer {secrets['ingest']}").status == 403
     query.problem(404, "not-found", PATH, Authorization=f"Bearer {secrets['read']}")
+    # Answers are not limited to a tenant, so whoever is of one gets none.
+    refused = query.request(PATH, Authorization=f"Bearer {of_tenant}")
+    assert refused.status == 403 and "tenant" in refused.body
     assert server.daemon.stop() == 0

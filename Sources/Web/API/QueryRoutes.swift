@@ -33,9 +33,9 @@ final class QueryRoutes {
         router.on(RouterPath(path), method: method) {
             [service, authenticator] request, context in
             let refusal = authenticator.flatMap {
-                RequestAuth.failure(of: request.head, from: context, for: access, $0)
+                RequestAuth.refusalOfQuery(request.head, from: context, for: access, $0)
             }
-            if let refusal { return RequestAuth.response(refusal) }
+            if let refusal { return refusal }
             let interest = Interest()
             context.presence?.watch(interest)
             defer { context.presence?.forget() }

@@ -79,8 +79,10 @@ private func problems(
         #expect(key.defaultText == defaultText)
     }
 
-    @Test func onlyTheDatabaseIsSecret() {
-        #expect(ConfigurationKey.all.filter(\.isSecret).map(\.name) == ["database.url"])
+    @Test func onlyDatabasesAreSecret() {
+        #expect(
+            ConfigurationKey.all.filter(\.isSecret).map(\.name)
+                == ["database.url", "query.database_url"])
     }
 }
 
