@@ -6,6 +6,6 @@ enum ViewCatalogue {
     static func definitions(promoted: [PromotedAttribute]) -> [ViewDefinition] {
         ViewFunctions.all + AttributeViews.all(promoted: promoted) + SpanPartViews.all
             + PointAttributeViews.all + LogViews.all(promoted: promoted)
-            + SpanViews.all(promoted: promoted) + MetricViews.all
+            + SpanViews.all(promoted: promoted) + MetricViews.all + GrafanaViews.all
     }
 }

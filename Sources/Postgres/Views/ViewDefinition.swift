@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Something of the schema that is made from nothing but this binary and the registry of promoted
-/// attributes, so that it can be made again at any time: a view or a helper function.
+/// attributes, so that it can be made again at any time: a view, a helper function, or a schema of
+/// views.
 ///
 /// Its COMMENT ends in a mark that tells which text it was made from. There it is gone with the
 /// object and travels with it through a dump, which a row of a table does not.
 struct ViewDefinition: Sendable, Equatable {
-    enum Kind: Sendable { case function, view }
+    /// With the word that SQL has for it.
+    enum Kind: String, Sendable {
+        case schema = "SCHEMA"
+        case function = "FUNCTION"
+        case view = "VIEW"
+    }
 
     let kind: Kind
+    /// With its schema, where that is not the one in which new objects are made.
     let name: String
     /// CREATE OR REPLACE, without a semicolon at the end.
     let createSQL: String
@@ -53,7 +60,7 @@ struct ViewDefinition: Sendable, Equatable {
     }
 
     private func commentSQL(_ text: String) -> String {
-        "COMMENT ON \(kind == .view ? "VIEW" : "FUNCTION") \(name) IS \(SQLText.literal(text))"
+        "COMMENT ON \(kind.rawValue) \(name) IS \(SQLText.literal(text))"
     }
 }
 
@@ -91,5 +98,28 @@ extension ViewDefinition {
             columnComments: columns.compactMap { column in
                 column.comment.map { (column.name, $0) }
             })
+    }
+
+    /// A schema, or one of that name that is ours already. Whoever may not make it is told what to
+    /// ask for; COMMENT refuses a schema that is somebody else's.
+    static func schema(_ name: String, _ comment: String) -> ViewDefinition {
+        ViewDefinition(
+            kind: .schema, name: name,
+            createSQL: """
+                DO $$
+                BEGIN
+                    IF to_regnamespace('\(name)') IS NOT NULL THEN
+                        RETURN;
+                    ELSIF has_database_privilege(current_database(), 'CREATE') THEN
+                        CREATE SCHEMA \(name);
+                    ELSE
+                        RAISE insufficient_privilege USING MESSAGE = format(
+                            'the schema is missing and %I may not make it; have an administrator '
+                            'of the database run CREATE SCHEMA \(name) AUTHORIZATION %1$I',
+                            current_user);
+                    END IF;
+                END
+                $$
+                """, comment: comment, columnComments: [])
     }
 }

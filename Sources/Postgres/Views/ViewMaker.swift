@@ -72,40 +72,55 @@ package struct ViewMaker: Sendable {
     }
 }
 
-/// A view or function in the database that bears our mark.
+/// A view, function or schema in the database that bears our mark.
 struct PresentView {
     let kind: ViewDefinition.Kind
+    /// As in `ViewDefinition`.
     let name: String
     let mark: String
     /// `name`, for a function with its argument types; quoted as needed.
     let signature: String
 
-    /// Those of the schema in which new objects are made.
+    /// The oids of the schemas that may hold some: the one in which new objects are made, and ours.
+    static let namespaces = """
+        (SELECT pg_namespace.oid FROM pg_namespace
+            WHERE nspname IN (current_schema(), \(SQLText.literal(GrafanaViews.schemaName))))
+        """
+
+    /// The schema as a prefix of names, where they need one.
+    static func prefix(namespace: String) -> String {
+        "CASE WHEN \(namespace) = quote_ident(current_schema())::regnamespace THEN '' "
+            + "ELSE \(namespace)::regnamespace || '.' END"
+    }
+
     static func load(
         on connection: inout PGConnection, deadlineNs: UInt64
     ) throws(DatabaseError) -> [PresentView] {
         let mark = SQLText.literal("\\[definition [0-9a-f]{16}\\]$")
         let result = try connection.query(
             """
-            SELECT isview, name, substring(comment FROM \(mark)), signature
+            SELECT kind, name, substring(comment FROM \(mark)), signature
             FROM (
-                SELECT true, relname::text, obj_description(pg_class.oid, 'pg_class'),
-                    pg_class.oid::regclass::text
-                FROM pg_class
-                WHERE relkind = 'v' AND relnamespace = quote_ident(current_schema())::regnamespace
+                SELECT 'VIEW', \(prefix(namespace: "relnamespace")) || relname,
+                    obj_description(pg_class.oid, 'pg_class'), pg_class.oid::regclass::text
+                FROM pg_class WHERE relkind = 'v' AND relnamespace IN \(namespaces)
                 UNION ALL
-                SELECT false, proname::text, obj_description(pg_proc.oid, 'pg_proc'),
-                    pg_proc.oid::regprocedure::text
-                FROM pg_proc
-                WHERE pronamespace = quote_ident(current_schema())::regnamespace
-            ) AS objects (isview, name, comment, signature)
+                SELECT 'FUNCTION', \(prefix(namespace: "pronamespace")) || proname,
+                    obj_description(pg_proc.oid, 'pg_proc'), pg_proc.oid::regprocedure::text
+                FROM pg_proc WHERE pronamespace IN \(namespaces)
+                UNION ALL
+                SELECT 'SCHEMA', nspname, obj_description(pg_namespace.oid, 'pg_namespace'),
+                    quote_ident(nspname)
+                FROM pg_namespace WHERE pg_namespace.oid IN \(namespaces)
+            ) AS objects (kind, name, comment, signature)
             WHERE comment ~ \(mark)
-            ORDER BY isview DESC, name
+            ORDER BY kind DESC, name
             """, deadlineNs: deadlineNs)
-        return (0..<result.rowCount).map { row in
-            PresentView(
-                kind: result.bool(row: row, column: 0) == true ? .view : .function,
-                name: result.string(row: row, column: 1),
+        return (0..<result.rowCount).compactMap { row in
+            guard let kind = ViewDefinition.Kind(rawValue: result.string(row: row, column: 0))
+            else { return nil }
+            return PresentView(
+                kind: kind, name: result.string(row: row, column: 1),
                 mark: result.string(row: row, column: 2),
                 signature: result.string(row: row, column: 3))
         }
@@ -188,16 +203,16 @@ extension ViewMaker {
     }
 
     /// All at once, because they may depend on one another. Never with CASCADE: what depends on
-    /// them from outside is somebody else's.
+    /// them from outside is somebody else's. A schema stays, with what was granted there.
     private static func drop(
         _ views: [PresentView], on connection: inout PGConnection, deadlineNs: UInt64
     ) throws(DatabaseError) {
-        for (kind, keyword) in [(ViewDefinition.Kind.view, "VIEW"), (.function, "FUNCTION")] {
+        for kind in [ViewDefinition.Kind.view, .function] {
             let signatures = views.filter { $0.kind == kind }.map(\.signature)
             guard !signatures.isEmpty else { continue }
             do throws(DatabaseError) {
                 try connection.execute(
-                    "DROP \(keyword) \(signatures.joined(separator: ", "))",
+                    "DROP \(kind.rawValue) \(signatures.joined(separator: ", "))",
                     deadlineNs: deadlineNs)
             } catch {
                 throw error.about("dropping views to make them again")
@@ -211,13 +226,13 @@ extension ViewMaker {
     ) throws(DatabaseError) -> [(view: String, sql: String)] {
         let result = try connection.query(
             """
-            SELECT relname::text, format('GRANT %s ON %s TO %s%s', privilege_type,
-                pg_class.oid::regclass,
+            SELECT \(PresentView.prefix(namespace: "relnamespace")) || relname,
+                format('GRANT %s ON %s TO %s%s', privilege_type, pg_class.oid::regclass,
                 CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END,
                 CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
             FROM pg_class CROSS JOIN LATERAL aclexplode(relacl)
             WHERE relkind = 'v' AND grantee <> relowner
-                AND relnamespace = quote_ident(current_schema())::regnamespace
+                AND relnamespace IN \(PresentView.namespaces)
                 AND position(\(SQLText.literal(ViewDefinition.markPrefix))
                     IN obj_description(pg_class.oid, 'pg_class')) > 0
             """, deadlineNs: deadlineNs)

@@ -66,6 +66,19 @@ struct ViewDefinitionTests {
     }
 }
 
+// Goal: what dashboards read stands in the schema that is theirs. Method: the names.
+struct GrafanaViewsTests {
+    @Test func theSchemaComesFirst() throws {
+        let first = try #require(GrafanaViews.all.first)
+        #expect(first.kind == .schema)
+        #expect(first.sql.contains("COMMENT ON SCHEMA grafana IS"))
+        for definition in GrafanaViews.all.dropFirst() {
+            #expect(definition.kind == .view)
+            #expect(definition.name.hasPrefix("grafana."))
+        }
+    }
+}
+
 // Goal: the catalogue is complete and depends on the promoted attributes only. Method: compare
 // catalogues.
 struct ViewCatalogueTests {

@@ -91,6 +91,16 @@ struct ViewMakerTests {
         #expect(error?.disposition == .stopped)
     }
 
+    @Test func aSchemaThatIsOursAlreadyIsUsed() throws {
+        let session = try ScratchDatabase().connect()
+        try session.run("CREATE SCHEMA grafana; CREATE TABLE grafana.mine ()")
+        #expect(try ViewMakerTests.refresh(session).contains("grafana.spans"))
+        let comment = try session.text(
+            "SELECT obj_description('grafana'::regnamespace, 'pg_namespace')")
+        #expect(comment.contains(ViewDefinition.markPrefix))
+        #expect(try session.integer("SELECT count(*) FROM grafana.mine") == 0)
+    }
+
     @Test func nobodyElsesViewIsReplaced() throws {
         let session = try ScratchDatabase().connect()
         try session.run("CREATE VIEW otel_span_events AS SELECT 'mine'::text AS mine")
