@@ -77,7 +77,7 @@ let package = Package(
         station("Postgres", ["Base", "Decode", "Copy", "Rows", "CLibPQ", "CLinux"]),
 
         // Beside the path: answers questions about what is stored.
-        station("Query", ["Base", "Postgres", "CZlib"]),
+        station("Query", ["Base", "Decode", "Rows", "Postgres", "CZlib"]),
 
         // Beside the path: what is served over HTTP: OTLP, the query API, and what the daemon says
         // about itself. Knows no station.
@@ -142,7 +142,7 @@ let package = Package(
             path: "Tests/OTLPFixtures", swiftSettings: settings),
         tests("RowsTests", ["Base", "Decode", "Rows", "OTLPFixtures"]),
         tests("CopyTests", ["Base", "Decode", "Rows", "Copy", "OTLPFixtures"]),
-        tests("QueryTests", ["Base", "Query"]),
+        tests("QueryTests", ["Base", "Postgres", "Query", "Rows"]),
         tests("PostgresTests", ["Base", "Decode", "Rows", "Copy", "Postgres"]),
         tests(
             "CollectorTests",

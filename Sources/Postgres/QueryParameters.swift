@@ -58,6 +58,14 @@ package struct QueryParameters: Sendable {
         appendEntry(.text) { $0.append(contentsOf: value.utf8) }
     }
 
+    package mutating func append(_ value: Double) {
+        appendEntry(.float8) { $0.appendBigEndian(value.bitPattern) }
+    }
+
+    package mutating func append(_ value: Bool) {
+        appendEntry(.bool) { $0.append(value ? 1 : 0) }
+    }
+
     package mutating func append(_ value: ByteSlice, as type: ParameterType) {
         appendEntry(type) { unsafe $0.append(contentsOf: value.buffer) }
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Base
 
 /// One row of the key table: everything that is known about a key, in one place.
 ///

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Base
 
 /// `database.url` without its secrets: both of libpq's forms, cut the way libpq cuts them.
 package enum DatabaseURL {

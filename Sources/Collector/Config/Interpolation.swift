@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Base
 
 /// `${env:NAME}` and `${file:/path}` inside values; `$${` stands for `${` itself.
 ///

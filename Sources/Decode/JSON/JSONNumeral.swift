@@ -3,8 +3,8 @@ internal import Base
 
 /// A JSON number: digits, and a power of ten.
 @safe
-struct JSONNumeral {
-    let isNegative: Bool
+package struct JSONNumeral {
+    package let isNegative: Bool
     /// The digits without the point, as far as they fit.
     private let digits: UInt64
     /// False when there were too many digits to keep.
@@ -86,7 +86,7 @@ struct JSONNumeral {
     }
 
     /// The absolute value if it is a whole number of 64 bits.
-    var magnitude: UInt64? {
+    package var magnitude: UInt64? {
         guard isComplete else { return nil }
         if digits == 0 { return 0 }
         var (value, power) = (digits, exponent)
@@ -105,7 +105,7 @@ struct JSONNumeral {
     }
 
     /// The nearest double; nil where it is larger than any.
-    var double: Double? {
+    package var double: Double? {
         let value: Double
         // Both are exact, so that one rounding is made.
         if isComplete, digits <= 1 << 53, abs(exponent) <= 22 {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Base
+package import Base
 
 /// What is wrong with a text, and where.
-struct JSONFault: Error, Equatable {
-    let offset: Int
+package struct JSONFault: Error, Equatable {
+    /// Bytes before it.
+    package let offset: Int
     /// Half a sentence; never repeats the text.
-    let problem: String
+    package let problem: String
 }
 
 /// Reads the tokens of a JSON text (RFC 8259) one after the other.
@@ -13,16 +14,18 @@ struct JSONFault: Error, Equatable {
 /// Ownership: the text is borrowed. Cost: looks at each byte once, strings twice; allocates only
 /// for numbers that are neither whole nor short.
 @safe
-struct JSONReader {
+package struct JSONReader {
     private let text: ByteSlice
-    private(set) var offset = 0
+    /// Bytes that were taken.
+    package private(set) var offset = 0
 
     /// Levels of what is skipped.
     static let skippedDepthMax = 64
 
-    init(_ text: ByteSlice) { self.text = text }
+    package init(_ text: ByteSlice) { self.text = text }
 
-    func fault(_ problem: String, at offset: Int? = nil) -> JSONFault {
+    /// A fault here, or at `offset`.
+    package func fault(_ problem: String, at offset: Int? = nil) -> JSONFault {
         JSONFault(offset: offset ?? self.offset, problem: problem)
     }
 
@@ -30,7 +33,7 @@ struct JSONReader {
 
     /// The next byte that is no white space, without taking it; nil at the end.
     @inline(__always)
-    mutating func peek() -> UInt8? {
+    package mutating func peek() -> UInt8? {
         while offset < text.count {
             let byte = text[offset]
             guard byte <= 0x20, byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 else {
@@ -43,20 +46,21 @@ struct JSONReader {
 
     /// Takes `byte` if it comes next.
     @inline(__always)
-    mutating func take(_ byte: UInt8) -> Bool {
+    package mutating func take(_ byte: UInt8) -> Bool {
         guard peek() == byte else { return false }
         offset &+= 1
         return true
     }
 
-    mutating func expect(_ byte: UInt8, _ problem: String) throws(JSONFault) {
+    /// Takes `byte`, which has to come next.
+    package mutating func expect(_ byte: UInt8, _ problem: String) throws(JSONFault) {
         guard take(byte) else {
             throw fault(offset < text.count ? problem : "the text ends too early")
         }
     }
 
     /// Takes `literal` if it comes next.
-    mutating func take(literal: StaticString) throws(JSONFault) -> Bool {
+    package mutating func take(literal: StaticString) throws(JSONFault) -> Bool {
         let count = literal.utf8CodeUnitCount
         guard unsafe peek() == literal.utf8Start.pointee else { return false }
         guard count <= text.count - offset,
@@ -81,14 +85,16 @@ struct JSONReader {
     // MARK: Strings
 
     /// A string as it stands in the text.
-    struct RawString {
+    package struct RawString {
         /// Between the quotes.
-        let content: ByteSlice
-        let hasEscapes: Bool
-        let offset: Int
+        package let content: ByteSlice
+        package let hasEscapes: Bool
+        /// Of `content`.
+        package let offset: Int
     }
 
-    mutating func string(_ problem: String) throws(JSONFault) -> RawString {
+    /// Takes a string, which has to come next. Its escapes stay as they are.
+    package mutating func string(_ problem: String) throws(JSONFault) -> RawString {
         try expect(UInt8(ascii: "\""), problem)
         let start = offset
         var hasEscapes = false
@@ -114,7 +120,7 @@ struct JSONReader {
     // MARK: Numbers
 
     /// A number as it stands in the text, which must be one (RFC 8259 §6).
-    mutating func number(_ problem: String) throws(JSONFault) -> JSONNumeral {
+    package mutating func number(_ problem: String) throws(JSONFault) -> JSONNumeral {
         guard let first = peek(), first == UInt8(ascii: "-") || JSONNumeral.isDigit(first) else {
             throw fault(offset < text.count ? problem : "the text ends too early")
         }

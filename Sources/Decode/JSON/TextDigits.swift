@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Base
+package import Base
 
 /// Bytes that are written as digits, decoded in place. Each returns how many bytes came out, or nil
 /// where the digits are none.
-enum TextDigits {
-    static func decodeHex(_ text: UnsafeMutableRawBufferPointer) -> Int? {
+package enum TextDigits {
+    package static func decodeHex(_ text: UnsafeMutableRawBufferPointer) -> Int? {
         guard text.count.isMultiple(of: 2) else { return nil }
         for index in 0..<text.count / 2 {
             guard let high = unsafe hexDigit(text[2 * index]),
@@ -25,7 +25,7 @@ enum TextDigits {
     }
 
     /// RFC 4648 §4 and §5, padding optional.
-    static func decodeBase64(_ text: UnsafeMutableRawBufferPointer) -> Int? {
+    package static func decodeBase64(_ text: UnsafeMutableRawBufferPointer) -> Int? {
         var digitCount = text.count
         if digitCount.isMultiple(of: 4) {
             for _ in 0..<2 where digitCount > 0 {
@@ -61,12 +61,13 @@ enum TextDigits {
 }
 
 /// One escape of a JSON string (RFC 8259 §7).
-struct JSONEscape {
-    let codePoint: UInt32
-    let sizeBytes: Int
+package struct JSONEscape {
+    /// May be half of a surrogate pair, where the other half is missing.
+    package let codePoint: UInt32
+    package let sizeBytes: Int
 
     /// The escape at `offset`, both halves of a surrogate pair together; nil where it is none.
-    static func read(_ text: ByteSlice, at offset: Int) -> JSONEscape? {
+    package static func read(_ text: ByteSlice, at offset: Int) -> JSONEscape? {
         guard offset + 1 < text.count else { return nil }
         let codePoint: UInt32
         switch text[offset + 1] {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Rows
+package import Rows
 
 extension AttributeType {
     /// What the typed tables and the columns of facts use.
@@ -28,16 +28,23 @@ extension AttributeType {
 
 /// An attribute of which values of one type have a column on the fact row: a row of
 /// `otel_attribute_columns` whose column exists.
-struct PromotedAttribute: Sendable, Equatable {
+package struct PromotedAttribute: Sendable, Equatable {
     /// As the registry writes them.
-    enum Signal: String, CaseIterable, Sendable {
+    package enum Signal: String, CaseIterable, Sendable {
         case spans, logs
     }
 
-    let signal: Signal
-    let key: String
-    let type: AttributeType
-    let columnName: String
+    package let signal: Signal
+    package let key: String
+    package let type: AttributeType
+    package let columnName: String
+
+    package init(signal: Signal, key: String, type: AttributeType, columnName: String) {
+        self.signal = signal
+        self.key = key
+        self.type = type
+        self.columnName = columnName
+    }
 
     /// Every promoted attribute of the database, in an order that depends on nothing else.
     ///
@@ -48,22 +55,31 @@ struct PromotedAttribute: Sendable, Equatable {
         let registry = try connection.query(
             "SELECT to_regclass('otel_attribute_columns') IS NOT NULL", deadlineNs: deadlineNs)
         guard registry.bool(row: 0, column: 0) == true else { return [] }
-        let result = try connection.query(
-            """
-            SELECT signal, key, type, column_name
-            FROM otel_attribute_columns
-            JOIN pg_attribute ON attname = column_name AND attnum > 0 AND NOT attisdropped
-                AND attrelid = to_regclass('otel_' || signal || '_fact')
-            ORDER BY signal COLLATE "C", key COLLATE "C", type COLLATE "C"
-            """, deadlineNs: deadlineNs)
-        return (0..<result.rowCount).compactMap { row in
+        return all(in: try connection.query(listQuery, deadlineNs: deadlineNs))
+    }
+
+    /// What `all(in:)` reads the rows of.
+    package static let listQuery = """
+        SELECT signal, key, type, column_name
+        FROM otel_attribute_columns
+        JOIN pg_attribute ON attname = column_name AND attnum > 0 AND NOT attisdropped
+            AND attrelid = to_regclass('otel_' || signal || '_fact')
+        ORDER BY signal COLLATE "C", key COLLATE "C", type COLLATE "C"
+        """
+
+    /// Out of the rows of `listQuery`. What this version does not know is left out.
+    package static func all(in result: borrowing QueryResult) -> [PromotedAttribute] {
+        var attributes: [PromotedAttribute] = []
+        for row in 0..<result.rowCount {
             guard let signal = Signal(rawValue: result.string(row: row, column: 0)),
                 let type = AttributeType(rawValue: result.string(row: row, column: 2))
-            else { return nil }
-            return PromotedAttribute(
-                signal: signal, key: result.string(row: row, column: 1), type: type,
-                columnName: result.string(row: row, column: 3))
+            else { continue }
+            attributes.append(
+                PromotedAttribute(
+                    signal: signal, key: result.string(row: row, column: 1), type: type,
+                    columnName: result.string(row: row, column: 3)))
         }
+        return attributes
     }
 
     /// Gives every promoted key its `key_id`, without which the attribute views could show none.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Text from outside as parts of SQL statements.
-enum SQLText {
+package enum SQLText {
     /// A string literal. Means the same whatever `standard_conforming_strings` says.
     static func literal(_ text: String) -> String {
         let escaped = text.contains("\\")
@@ -14,7 +14,7 @@ enum SQLText {
     }
 
     /// A quoted name, so that no name is taken for a keyword.
-    static func identifier(_ name: String) -> String {
+    package static func identifier(_ name: String) -> String {
         var quoted = "\""
         for scalar in name.unicodeScalars {
             if scalar == "\"" { quoted.unicodeScalars.append(scalar) }

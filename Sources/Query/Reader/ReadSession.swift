@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Base
 package import Postgres
 
 /// One session with the database, lent to whoever answers a question, for as long as that takes.
@@ -8,6 +9,7 @@ package struct ReadSession: ~Copyable {
     private var connection: PGConnection
     private let settings: DatabaseSettings
     private var interruption: StopSignal?
+    private var known: (catalogue: FieldCatalogue, readAtNs: UInt64)?
 
     /// Nanoseconds of telemetry that one question may cover.
     package let rangeNsMax: Int64
@@ -51,6 +53,25 @@ package struct ReadSession: ~Copyable {
             return .failure(error)
         }
     }
+
+    /// As below, of a statement that was made together with its parameters.
+    package mutating func query(_ statement: SQLStatement) throws(QueryFailure) -> QueryResult {
+        try query(statement.text, statement.parameters)
+    }
+
+    /// Which attributes have columns, as it was at most five seconds ago.
+    package mutating func fieldCatalogue() throws(QueryFailure) -> FieldCatalogue {
+        let nowNs = Clock.monotonicNs
+        if let known, nowNs - known.readAtNs < ReadSession.catalogueAgeNsMax {
+            return known.catalogue
+        }
+        let catalogue = FieldCatalogue(
+            PromotedAttribute.all(in: try query(PromotedAttribute.listQuery)))
+        known = (catalogue, nowNs)
+        return catalogue
+    }
+
+    private static let catalogueAgeNsMax: UInt64 = 5_000_000_000
 
     /// Runs one statement and returns its rows, in binary. Values go in as parameters, never in
     /// the text.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Testing
 
-@testable import Collector
+@testable import Base
 
 // Goal: sizes and durations mean what people expect, and mistakes get a remedy, not a guess.
 
