@@ -130,7 +130,8 @@ let package = Package(
         tests(
             "WebTests",
             [
-                "Base", "Web",
+                "Base", "Web", "Query", "Postgres",
+                .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -14,8 +14,12 @@ enum Routes {
         let router = Router(context: Context.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: JSONErrors())
         let routes = QueryRoutes(to: router, answering: query, for: daemon.authenticator)
-        TraceRoutes.add(to: routes)
+        QueryAPI.add(to: routes)
         routes.seal()
+        let document = OpenAPIDocument.text(version: daemon.observe().version)
+        add("openapi.json", to: router) { _ in
+            response(.ok, document, contentType: "application/json")
+        }
         let authenticator = daemon.authenticator
         add("metrics", to: router, for: authenticator) { _ in
             response(

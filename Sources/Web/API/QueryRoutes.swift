@@ -13,7 +13,8 @@ final class QueryRoutes {
     private let service: QueryService
     /// Nil where everybody may ask.
     private let authenticator: (any Authenticator)?
-    private var methods: [String: [HTTPRequest.Method]] = [:]
+    /// What was added: methods by path.
+    private(set) var methods: [String: [HTTPRequest.Method]] = [:]
 
     init(
         to router: Router<PeerContext>, answering service: QueryService,

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Everything that can be asked, group by group. What each says of itself is in `OpenAPI`.
+enum QueryAPI {
+    static func add(to routes: QueryRoutes) {
+        TraceRoutes.add(to: routes)
+    }
+}
