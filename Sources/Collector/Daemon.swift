@@ -37,11 +37,16 @@ package struct ServedEndpoints: Sendable {
     package let grpc: Endpoint?
     package let http: Endpoint?
     package let api: Endpoint?
+    /// Whether `http` is a socket that the service manager opened: its path is not ours.
+    let isHTTPAdopted: Bool
 
-    package init(grpc: Endpoint?, http: Endpoint?, api: Endpoint?) {
+    package init(
+        grpc: Endpoint?, http: Endpoint?, api: Endpoint?, isHTTPAdopted: Bool = false
+    ) {
         self.grpc = grpc
         self.http = http
         self.api = api
+        self.isHTTPAdopted = isHTTPAdopted
     }
 }
 
@@ -98,7 +103,8 @@ package struct Daemon {
         if let endpoint = pipeline.endpoint {
             pipeline.observer.serves(.init(name: "grpc", address: "\(endpoint)"))
         }
-        let served = try servers.start(configuration, pipeline, tls)
+        let served = try servers.start(
+            configuration, pipeline, tls, httpSocket: sockets.take(.http))
         pipeline.start()
         if let endpoint = pipeline.endpoint { logger.notice("serving OTLP/gRPC on \(endpoint)") }
         if let endpoint = served.http { logger.notice("serving OTLP/HTTP on \(endpoint)") }
@@ -164,11 +170,11 @@ package struct Daemon {
         _ partitions: PartitionMaker, _ spool: Spool?, _ tls: TLSKeeper?, _ counters: Counters
     ) throws(DaemonError) -> Pipeline {
         let inherited = sockets.take(.grpc)
-        if let name = sockets.rest.first {
+        if sockets.rest.contains(.api) {
             throw DaemonError(
                 .cannotListen,
-                "systemd hands over a socket named \"\(name.rawValue)\", which this version opens "
-                    + "by itself; remove that socket unit")
+                "systemd hands over a socket named \"api\", which this version opens by itself; "
+                    + "remove that socket unit")
         }
         do throws(SystemError) {
             return try Pipeline(

@@ -13,10 +13,12 @@ package struct WebServers: Sendable {
         self.http = http
     }
 
-    /// Starts what is configured; when that fails, nothing is left running. Returns where all of it
-    /// is served, gRPC included.
+    /// Starts what is configured; when that fails, nothing is left running. `httpSocket` is a
+    /// descriptor that listens in the place of `listen.http`, and is given away. Returns where all
+    /// of it is served, gRPC included.
     func start(
-        _ configuration: Configuration, _ pipeline: Pipeline, _ tls: TLSKeeper?
+        _ configuration: Configuration, _ pipeline: Pipeline, _ tls: TLSKeeper?,
+        httpSocket: Int32?
     ) throws(DaemonError) -> ServedEndpoints {
         let observer = pipeline.observer
         if let wanted = configuration.listen.api,
@@ -24,28 +26,19 @@ package struct WebServers: Sendable {
         {
             api.secure(with: acceptor)
         }
-        if let wanted = configuration.listen.http,
-            let acceptor = tls?.acceptor(for: .http, at: wanted)
-        {
-            http.secure(with: acceptor)
-        }
         let apiEndpoint = try started(configuration.listen.api, "listen.api") {
             (address) throws(APIServerFailure) in
             try api.start(at: address, observing: observer)
         }
         if let apiEndpoint { observer.serves(.init(name: "api", address: "\(apiEndpoint)")) }
         do throws(DaemonError) {
-            let httpEndpoint = try started(configuration.listen.http, "listen.http") {
-                (address) throws(APIServerFailure) in
-                try http.start(
-                    at: address, settings: ExportServerSettings(configuration),
-                    receiver: pipeline.httpIntake)
-            }
+            let httpEndpoint = try startHTTP(configuration, pipeline, tls, httpSocket)
             if let httpEndpoint {
                 observer.serves(.init(name: "http", address: "\(httpEndpoint)"))
             }
             return ServedEndpoints(
-                grpc: pipeline.endpoint, http: httpEndpoint, api: apiEndpoint)
+                grpc: pipeline.endpoint, http: httpEndpoint, api: apiEndpoint,
+                isHTTPAdopted: httpSocket != nil)
         } catch {
             stop(ServedEndpoints(grpc: nil, http: nil, api: apiEndpoint))
             throw error
@@ -56,11 +49,41 @@ package struct WebServers: Sendable {
     func stop(_ served: ServedEndpoints) {
         if let endpoint = served.http {
             http.stop()
-            WebStart.clean(endpoint)
+            if !served.isHTTPAdopted { WebStart.clean(endpoint) }
         }
         if let endpoint = served.api {
             api.stop()
             WebStart.clean(endpoint)
+        }
+    }
+
+    private func startHTTP(
+        _ configuration: Configuration, _ pipeline: Pipeline, _ tls: TLSKeeper?,
+        _ socket: Int32?
+    ) throws(DaemonError) -> Endpoint? {
+        let inherited = socket.flatMap { Endpoint(boundTo: $0) }
+        if let endpoint = inherited ?? configuration.listen.http,
+            let acceptor = tls?.acceptor(for: .http, at: endpoint)
+        {
+            http.secure(with: acceptor)
+        }
+        let start = { (address: ExportAddress) throws(APIServerFailure) in
+            try http.start(
+                at: address, settings: ExportServerSettings(configuration),
+                receiver: pipeline.httpIntake)
+        }
+        guard let socket, let inherited else {
+            return try started(configuration.listen.http, "listen.http") {
+                (address) throws(APIServerFailure) in
+                try start(.bind(address))
+            }
+        }
+        do throws(APIServerFailure) {
+            _ = try start(.adopted(socket))
+            return inherited
+        } catch {
+            throw DaemonError(
+                .cannotListen, "the socket for http that systemd opened: \(error.description)")
         }
     }
 

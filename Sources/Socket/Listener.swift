@@ -36,13 +36,25 @@ package struct Listener: ~Copyable, Sendable {
     package init(adopting raw: Int32, name: String) throws(SystemError) {
         guard linux_adopt(raw) == 0 else { throw SystemError("fcntl", "the socket for \(name)") }
         let descriptor = FileDescriptor(owning: raw)
-        guard descriptor.option(SOL_SOCKET, SO_ACCEPTCONN) == 1,
-            descriptor.option(SOL_SOCKET, SO_TYPE) == Int32(SOCK_STREAM.rawValue)
-        else {
+        guard Listener.isListening(raw) else {
             throw SystemError("listen", "the socket for \(name)", code: ENOTSOCK)
         }
         let endpoint = descriptor.boundEndpoint
         self.init(descriptor: descriptor, endpoint: endpoint, isShared: true)
+    }
+
+    /// Whether `raw`, which stays its owner's, is a socket that connections can be accepted from.
+    package static func isListening(_ raw: Int32) -> Bool {
+        option(of: raw, SO_ACCEPTCONN) == 1
+            && option(of: raw, SO_TYPE) == Int32(SOCK_STREAM.rawValue)
+    }
+
+    /// An integer option of a socket; -1 where there is none.
+    private static func option(of raw: Int32, _ option: Int32) -> Int32 {
+        var value: Int32 = -1
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        _ = unsafe getsockopt(raw, SOL_SOCKET, option, &value, &size)
+        return value
     }
 
     /// Binds and listens, beside other listeners of this process on the same port.
@@ -168,14 +180,6 @@ extension FileDescriptor {
     /// Without this a wildcard address of IPv6 takes IPv4 or not as the machine is set up.
     fileprivate func takeIPv4AsWell(_ family: Int32) {
         if family == AF_INET6 { setOption(Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
-    }
-
-    /// An integer option; -1 where there is none.
-    fileprivate func option(_ level: Int32, _ option: Int32) -> Int32 {
-        var value: Int32 = -1
-        var size = socklen_t(MemoryLayout<Int32>.size)
-        _ = unsafe getsockopt(raw, level, option, &value, &size)
-        return value
     }
 
     fileprivate var boundPort: UInt16 {

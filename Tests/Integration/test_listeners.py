@@ -15,6 +15,7 @@ from support import otlp, proxyheader
 from support.api import api_settings
 from support.daemon import Daemon, clean_environment, free_port, run
 from support.h2client import ConnectionClosed
+from support.otlphttp import Connection, RawConnection, head, posted
 from support.rawcall import exported
 from support.waiting import eventually
 
@@ -162,6 +163,50 @@ def test_socket_of_systemd_is_taken_over(binary, database, scratch, listening):
         daemon.kill()
 
 
+def test_socket_for_http_is_taken_over(binary, database, scratch, listening, db):
+    grpc, http = listening(), listening()
+    port = http.getsockname()[1]
+    daemon = ActivatedDaemon(binary, database, scratch, [grpc, http], "grpc:http", **{"server.loops": "3"})
+    requests = [otlp.request("traces") for _ in range(10)]
+    try:
+        with RawConnection(port) as early:  # before the daemon is there
+            early.send(posted("traces", requests[0].SerializeToString()))
+            daemon.start()
+            assert early.answer().status == 200
+            for request in requests[1:]:
+                with Connection(port) as connection:
+                    connection.export("traces", request)
+            with Server(daemon, grpc.getsockname()[1], database).client() as client:
+                assert is_served(client)
+            with RawConnection(port) as late:
+                late.send(head(content_length=1, expect="100-continue"))
+                assert late.head()[0].startswith("HTTP/1.1 100 ")
+                daemon.terminate()
+                eventually(lambda: "STOPPING=1" in daemon.notify.lines, "the end to begin")
+                late.send(b"x")
+                assert late.answer().error(400)
+        assert daemon.wait() == 0, daemon.output()
+        with RawConnection(port):  # the socket is still open: the next daemon will serve it
+            pass
+    finally:
+        daemon.kill()
+    assert db.execute("SELECT count(*) FROM otel_spans_fact").fetchone() == (10,)
+
+
+def test_unix_socket_for_http_stays_in_place(binary, database, scratch, listening):
+    path = scratch / "otlp-http.sock"
+    item = listening(socket.AF_UNIX, str(path))
+    daemon = ActivatedDaemon(binary, database, scratch, [item], "http", **{"listen.grpc": ""})
+    try:
+        daemon.start()
+        with RawConnection(path) as connection:
+            connection.send(posted("traces", otlp.request("traces").SerializeToString()))
+            assert connection.answer().status == 200
+        assert daemon.stop() == 0 and path.exists()
+    finally:
+        daemon.kill()
+
+
 def test_unix_socket_of_systemd_stays_in_place(binary, database, scratch, listening):
     path = scratch / "otlp.sock"
     item = listening(socket.AF_UNIX, str(path))
@@ -176,7 +221,7 @@ def test_unix_socket_of_systemd_stays_in_place(binary, database, scratch, listen
         daemon.kill()
 
 
-@pytest.mark.parametrize("names", ["otlp", "", "grpc:grpc"])
+@pytest.mark.parametrize("names", ["otlp", "", "grpc:grpc", "api"])
 def test_socket_that_is_not_understood_is_an_error(binary, database, scratch, listening, names):
     sockets = [listening() for _ in names.split(":")]
     daemon = ActivatedDaemon(binary, database, scratch, sockets, names)

@@ -12,7 +12,7 @@ import pytest
 from repository import ROOT
 
 UNIT = ROOT / "systemd" / "starling.service"
-SOCKET = ROOT / "systemd" / "starling.socket"
+SOCKETS = {"grpc": ROOT / "systemd" / "starling.socket", "http": ROOT / "systemd" / "starling-http.socket"}
 SYSUSERS = ROOT / "systemd" / "starling.sysusers"
 TMPFILES = ROOT / "systemd" / "starling.tmpfiles"
 
@@ -123,21 +123,22 @@ def test_restart_does_not_repeat_what_cannot_succeed():
     assert setting("RestartPreventExitStatus").split() == ["64", "78"]
 
 
-# --- the socket ---------------------------------------------------------------------------------
+# --- the sockets --------------------------------------------------------------------------------
 
 
-def test_socket_is_accepted(tmp_path, installed_unit):
+@pytest.mark.parametrize("socket", SOCKETS.values(), ids=SOCKETS)
+def test_socket_is_accepted(tmp_path, installed_unit, socket):
     write_unit(tmp_path, installed_unit)
-    path = tmp_path / SOCKET.name
-    path.write_text(SOCKET.read_text())
+    path = tmp_path / socket.name
+    path.write_text(socket.read_text())
     result = verify(path)
     assert (result.returncode, result.stderr) == (0, ""), result.stderr
 
 
 def test_socket_check_can_fail(tmp_path, installed_unit):
     write_unit(tmp_path, installed_unit)
-    path = tmp_path / SOCKET.name
-    path.write_text(SOCKET.read_text().replace("ListenStream=", "ListenStreams="))
+    path = tmp_path / SOCKETS["grpc"].name
+    path.write_text(SOCKETS["grpc"].read_text().replace("ListenStream=", "ListenStreams="))
     result = verify(path)
     assert result.returncode != 0 or result.stderr != ""
 
@@ -146,7 +147,9 @@ def test_socket_has_a_name_that_the_daemon_knows():
     names = re.search(
         r"enum ListenerName:.*?case (.*?)\n", (ROOT / "Sources/Collector/Config/Configuration+TLS.swift").read_text(),
         re.DOTALL)
-    assert names and setting("FileDescriptorName", SOCKET.read_text()) in names.group(1).split(", ")
+    for name, socket in SOCKETS.items():
+        assert setting("FileDescriptorName", socket.read_text()) == name
+        assert names and name in names.group(1).split(", ")
 
 
 # --- account and folders ------------------------------------------------------------------------

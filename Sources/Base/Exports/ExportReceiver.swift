@@ -43,10 +43,10 @@ package protocol ExportReceiver: Sendable {
 
 /// Serves OTLP/HTTP (`listen.http`).
 package protocol ExportServer: Sendable {
-    /// Binds, and serves on `receiver.laneCount` threads from then on. Returns the port that was
-    /// bound, nil for a unix socket. Call once.
+    /// Binds or takes over, and serves on `receiver.laneCount` threads from then on. Returns the
+    /// port, nil for a unix socket. Call once.
     func start(
-        at address: APIAddress, settings: ExportServerSettings, receiver: any ExportReceiver
+        at address: ExportAddress, settings: ExportServerSettings, receiver: any ExportReceiver
     ) throws(APIServerFailure) -> UInt16?
 
     /// Takes no new connections and no new requests; what is being received or stored is still
@@ -58,6 +58,14 @@ package protocol ExportServer: Sendable {
 
     /// Ends what `start` began; waits a moment for answers under way.
     func stop()
+}
+
+/// Where OTLP/HTTP is served.
+package enum ExportAddress: Sendable, Equatable {
+    /// On a socket that the server opens there.
+    case bind(APIAddress)
+    /// On a descriptor that listens already, does not wait, and is the server's from now on.
+    case adopted(Int32)
 }
 
 /// What the operator decided about OTLP/HTTP.

@@ -62,7 +62,13 @@ package struct ActivatedSockets: Sendable, Equatable {
         let environment = ProcessEnvironment.all()
         ProcessEnvironment.remove(variableNames)
         let sockets = try ActivatedSockets(environment: environment, processID: getpid())
-        for descriptor in sockets.descriptors.values { _ = linux_adopt(descriptor) }
+        for (name, descriptor) in sockets.descriptors {
+            guard linux_adopt(descriptor) == 0, Listener.isListening(descriptor) else {
+                throw fault(
+                    "the socket for \(name.rawValue) that systemd hands over does not listen",
+                    "ListenStream= in its unit")
+            }
+        }
         return sockets
     }
 

@@ -18,8 +18,9 @@ package final class OTLPServer: ExportServer, TLSServer {
     private let acceptor = Mutex<TLSAcceptor?>(nil)
 
     private struct Serving {
-        let server: Server<SecureChannel<OTLPChannel>>
         let loop: any EventLoop
+        /// Takes no new connections, and waits for the end of those that there are.
+        let shutDown: @Sendable () async throws -> Void
     }
 
     private static let backlog = 1_024
@@ -31,28 +32,36 @@ package final class OTLPServer: ExportServer, TLSServer {
     }
 
     package func start(
-        at address: APIAddress, settings: ExportServerSettings, receiver: any ExportReceiver
+        at address: ExportAddress, settings: ExportServerSettings, receiver: any ExportReceiver
     ) throws(APIServerFailure) -> UInt16? {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: receiver.laneCount)
         let loop = group.any()
         let lanes = ExportLanes(group)
         lanes.keepTelling(receiver, group)
         let quiet = logger.quiet
-        let bind: BindAddress =
-            switch address {
-            case .tcp(let host, let port): .hostname(host, port: Int(port))
-            case .unix(let path): .unixDomainSocket(path: path)
-            }
         let channels = SecureChannel(
             OTLPChannel(OTLPService(settings: settings, receiver: receiver, lanes: lanes)),
             acceptor: acceptor.withLock { $0 })
         return try task.start(on: loop, name: "OTLP/HTTP", logger: logger) { [self] running in
+            let bind: BindAddress
+            switch address {
+            case .bind(.tcp(let host, let port)): bind = .hostname(host, port: Int(port))
+            case .bind(.unix(let path)): bind = .unixDomainSocket(path: path)
+            case .adopted(let descriptor):
+                let server = AdoptedServer(descriptor, channels, on: group, logger: quiet)
+                serving.withLock {
+                    $0 = Serving(loop: loop) { try await server.shutdownGracefully() }
+                }
+                return try await server.run(running)
+            }
             let server = Server(
                 childChannelSetup: channels,
                 configuration: ServerConfiguration(
                     address: bind, serverName: nil, backlog: OTLPServer.backlog),
                 onServerRunning: { running($0) }, eventLoopGroup: group, logger: quiet)
-            serving.withLock { $0 = Serving(server: server, loop: loop) }
+            serving.withLock {
+                $0 = Serving(loop: loop) { try await server.shutdownGracefully() }
+            }
             try await server.run()
         }
     }
@@ -61,7 +70,7 @@ package final class OTLPServer: ExportServer, TLSServer {
         guard let serving = serving.withLock({ $0 }) else { return }
         Task(executorPreference: LoopExecutor(serving.loop)) {
             // It only fails where there is nothing left to end.
-            try? await serving.server.shutdownGracefully()
+            try? await serving.shutDown()
         }
     }
 
