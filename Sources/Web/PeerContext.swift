@@ -41,3 +41,25 @@ extension SocketAddress {
         return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
 }
+
+extension PeerAddress {
+    /// That of a channel's other side; who has none comes through a unix socket.
+    init(_ address: SocketAddress?) {
+        guard let address, address.ipAddress != nil else {
+            self = .local
+            return
+        }
+        let port = UInt16(clamping: address.port ?? 0)
+        self = unsafe address.withSockAddr { pointer, sizeBytes in
+            let bytes = unsafe UnsafeRawBufferPointer(start: pointer, count: sizeBytes)
+            func number<Number: FixedWidthInteger>(at offset: Int, _: Number.Type) -> Number {
+                unsafe Number(
+                    bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Number.self))
+            }
+            // sockaddr_in and sockaddr_in6 of Linux: family and port take the first four bytes.
+            if address.protocol == .inet { return .ipv4(number(at: 4, UInt32.self), port: port) }
+            return .ipv6(
+                high: number(at: 8, UInt64.self), low: number(at: 16, UInt64.self), port: port)
+        }
+    }
+}

@@ -311,3 +311,53 @@ def test_no_descriptors_for_a_while(serve, db):
     with Connection(port) as connection:
         connection.export("traces", otlp.request("traces"))
     assert stored_count(db) == 4
+
+
+# --- how many connections -----------------------------------------------------------------------
+
+def open_to(port, source="127.0.0.1"):
+    raw = RawConnection.__new__(RawConnection)
+    raw.socket = socket.create_connection(("127.0.0.1", port), 60, (source, 0))
+    return raw
+
+
+def is_served(raw):
+    try:
+        raw.send(posted("traces", b""))
+        return raw.answer().status == 200
+    except (ConnectionError, http.client.HTTPException):
+        return False
+
+
+def test_connections_of_one_address_are_limited(serve):
+    """Those of gRPC and of HTTP together: one key, one count."""
+    server, port, api = serve(limits__connections_per_address_max="3")
+    with server.client() as grpc, open_to(port) as first, open_to(port) as second:
+        grpc.ping()
+        assert is_served(first) and is_served(second)
+        with open_to(port) as third:
+            assert not is_served(third)
+        assert total(api, "connections_refused", reason="address") == 1
+        with open_to(port, "127.0.0.2") as other:  # another address of the loopback
+            assert is_served(other)
+        first.socket.close()
+
+        def is_free():
+            with open_to(port) as again:
+                return is_served(again)
+        eventually(is_free, "the place to be free again")
+    assert "limits.connections_per_address_max" in server.daemon.output()
+
+
+def test_connections_of_all_are_limited(serve):
+    server, port, api = serve(limits__connections_max="2")
+    with open_to(port) as first, open_to(port) as second, open_to(port, "127.0.0.2") as third:
+        assert is_served(first) and is_served(second) and not is_served(third)
+    assert total(api, "connections_refused", reason="total") == 1
+
+
+def test_unix_sockets_have_no_address(serve, scratch):
+    path = scratch / "otlp-http.sock"
+    serve(limits__connections_per_address_max="1", listen__http=f"unix:{path}")
+    with RawConnection(path) as first, RawConnection(path) as second:
+        assert is_served(first) and is_served(second)

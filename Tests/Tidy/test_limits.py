@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of limits in docs/security.md is what the daemon has: every limit, with its default."""
 
+import math
 import re
 
 import pytest
@@ -14,7 +15,13 @@ SOURCES = {
     "Sources/HTTP2/HTTP2Settings.swift", "Sources/GRPC/ServerConnection.swift", "Sources/Socket/Connection.swift",
     "Sources/Socket/ProxyHeader.swift", "Sources/Socket/EventLoop.swift", "Sources/Base/Limits.swift",
     "Sources/GRPC/Services/HealthService.swift", "Sources/GRPC/Services/ReflectionService.swift",
-    "Sources/Rows/RowLimits.swift"}
+    "Sources/Rows/RowLimits.swift", "Sources/Web/WebServer.swift", "Sources/Web/ServerTask.swift",
+    "Sources/Web/OTLP/OTLPServer.swift", "Sources/Web/OTLP/RequestJudge.swift", "Sources/Web/API/QueryRequest.swift",
+    "Sources/TLS/TLSSession.swift", "Sources/TLS/TLSContext.swift", "Sources/TLS/ContextHandle.swift",
+    "Sources/TLS/PEMFile.swift", "Sources/Base/Auth/Credentials.swift", "Sources/Base/Auth/RateLimit.swift",
+    "Sources/Collector/Auth/TokenTable.swift", "Sources/Collector/Auth/TokenCache.swift",
+    "Sources/Collector/Auth/TokenKeeper.swift", "Sources/Collector/Ingest/LargeDecoder.swift",
+    "Sources/Postgres/Tokens.swift"}
 # Values that bound nothing, or that configuration replaces, which the table then names instead.
 NO_LIMITS = {
     "HTTP2Settings.concurrentStreamsMax", "HTTP2Settings.streamWindowBytes", "HTTP2Settings.connectionWindowBytes",
@@ -22,14 +29,19 @@ NO_LIMITS = {
     "EventLoop.tickNs", "EventLoop.wakeupToken", "EventLoop.listenerToken", "ServerConnection.drainPing",
     "ServerConnection.keepalivePing", "ProxyHeaderReader.signature", "ProxyHeaderReader.fixedSizeBytes",
     "ProxyHeaderReader.checksumField", "HealthService.services", "ReflectionService.services",
-    "Limits.decodeStackPerLevelBytes", "spool.directory", "EventLoop.eventCountMax", "EventLoop.pieceSizeBytes"}
+    "Limits.decodeStackPerLevelBytes", "spool.directory", "EventLoop.eventCountMax", "EventLoop.pieceSizeBytes",
+    "RequestJudge.preflightSeconds", "HTTPLimits.memoryLookTime", "ContextHandle.securityLevel",
+    "TLSContext.warningSeconds", "TLSSession.keptCapacityBytes", "RateLimit.amountMax", "TokenKeeper.usePeriodNs",
+    "TokenKeeper.readPeriodNs", "TokenTable.countMax"}
 
 TYPE = re.compile(r"^(?:package )?(?:final )?(?:struct|class|enum) (\w+)", re.MULTILINE)
 VALUE = re.compile(
-    r"^    (?:package var|(?:package |private |fileprivate )?static let) (\w+)(?:: \w+)? = ([^\n{]+)$", re.MULTILINE)
+    r"^    (?:(?:package )?var|(?:package |private |fileprivate )?static let) (\w+)(?:: \w+)? = ([^\n{]+)$",
+    re.MULTILINE)
 ROW = re.compile(r"^\| `([^`]+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 RATE = re.compile(r"RateLimit\(burst: ([\d_]+), intervalNs: ([\d_]+)\)")
 PER_SECOND = re.compile(r"RateLimit\.perSecond\(([\d_]+), burst: ([\d_]+)\)")
+TIME = re.compile(r"TimeAmount\.(milli)?seconds\(([\d_]+)\)")
 CACHE = re.compile(r"Cache\(entryCountMax: ([\d_]+), keySizeBytesMax: ([\d_]+ << \d+)\)")
 
 
@@ -46,7 +58,7 @@ def defaults_of_keys(yaml):
 
 def number(text):
     value, *shift = text.replace("_", "").split(" << ")
-    return int(value) << int(shift[0]) if shift else int(value)
+    return math.prod(map(int, value.split(" * "))) << int(shift[0] if shift else 0)
 
 
 def shown(name, expression):
@@ -57,13 +69,17 @@ def shown(name, expression):
         return f"{number(match[1]):,}, then 1 per {number(match[2]) // 10**9:,} s"
     if match := CACHE.fullmatch(expression):
         return f"{number(match[1]):,}, {number(match[2]) >> 20} MiB"
-    if not re.fullmatch(r"[\d_]+(?: << \d+)?", expression):
+    if match := TIME.fullmatch(expression):
+        return f"{number(match[2])} {'ms' if match[1] else 's'}"
+    if not re.fullmatch(r"[\d_]+(?: << \d+| \* [\d_]+)?", expression):
         return expression
     value = number(expression)
     if name.endswith(("Ns", "NsMax")):
-        return f"{value // 10**9} s"
+        return f"{value // 10**9:,} s"
     if "Ms" in name:
         return f"{value // 1000} s"
+    if name.endswith("Seconds"):
+        return f"{value:,} s"
     if "Bytes" in name and value % 1024 == 0:
         return f"{value >> 20} MiB" if value % (1 << 20) == 0 else f"{value >> 10} KiB"
     return f"{value:,}"
@@ -75,7 +91,8 @@ def constants_of(source):
     found = {}
     for match in VALUE.finditer(source):
         owner = max((entry for entry in types if entry[0] < match.start()), default=None)
-        if owner and re.match(r"\d|RateLimit|Cache", match.group(2)):
+        # What begins at 0 is a count, and no limit.
+        if owner and re.match(r"[1-9]|RateLimit|Cache|TimeAmount", match.group(2)):
             found[f"{owner[1]}.{match.group(1)}"] = shown(match.group(1), match.group(2))
     return found
 
@@ -113,7 +130,10 @@ def test_table_of_limits_is_complete_and_right():
      {"A.a": "20, then 1 per 5 s"}),
     ("struct A {\n    static let countMax = 9\n}\nenum B {\n    static let countMax = 1 << 10\n}",
      {"A.countMax": "9", "B.countMax": "1,024"}),
-    ("struct A {\n    let countMax: Int\n    var name = \"\"\n}", {}),
+    ("struct A {\n    let countMax: Int\n    var name = \"\"\n    var count = 0\n}", {}),
+    ("struct A {\n    var waitTime = TimeAmount.seconds(10)\n}", {"A.waitTime": "10 s"}),
+    ("enum A {\n    static let staleNsMax: UInt64 = 2 * 3_600_000_000_000\n}", {"A.staleNsMax": "7,200 s"}),
+    ("enum A {\n    static let idleSeconds: Int64 = 30\n}", {"A.idleSeconds": "30 s"}),
 ])
 def test_constants_are_found(source, found):
     assert constants_of(source) == found

@@ -27,8 +27,8 @@ final class FakeReceiver: ExportReceiver, @unchecked Sendable {
 
     init(budgetBytes: Int) { budget = MemoryBudget(limitBytes: budgetBytes) }
 
-    func connectionOpened() -> Bool { true }
-    func connectionClosed() {}
+    func connectionOpened(from peer: PeerAddress) -> Bool { true }
+    func connectionClosed(from peer: PeerAddress) {}
     func turned(lane: Int) {}
 
     func receive(

@@ -17,11 +17,12 @@ package protocol ExportReceiver: Sendable {
     /// Milliseconds after which a client that is turned away should come back. Thread: any.
     var retryDelayMs: Int { get }
 
-    /// Counts a connection in; false where there are too many, and it must be closed. Thread: any.
-    func connectionOpened() -> Bool
+    /// Counts a connection in; false where there are too many, of all or of its address, and it
+    /// must be closed. Thread: any.
+    func connectionOpened(from peer: PeerAddress) -> Bool
 
-    /// Counts it out. Thread: any.
-    func connectionClosed()
+    /// Counts out one that was counted in. Thread: any.
+    func connectionClosed(from peer: PeerAddress)
 
     /// Takes `message` over. `reply` hears the outcome exactly once, on any thread, possibly before
     /// this returns. Cancel when nobody waits any more: what was not taken by a writer then is let

@@ -14,6 +14,7 @@ final class HTTPIntake: ExportReceiver {
     private let admission: Admission
     private let retryHint: RetryHint
     private let places: ConnectionAdmission
+    private let log: ConnectionLog
     private let lanes: [Lane]
     private let waiting: Waiting
     private let ledger: AckLedger
@@ -52,6 +53,7 @@ final class HTTPIntake: ExportReceiver {
         authenticator = shared.tokens
         retryHint = shared.retryHint
         places = shared.places
+        log = shared.log
         lanes = (0..<laneCount).map { _ in Lane() }
         let waiting = Waiting()
         self.waiting = waiting
@@ -74,17 +76,24 @@ final class HTTPIntake: ExportReceiver {
 
     var retryDelayMs: Int { retryHint.delayMs }
 
-    func connectionOpened() -> Bool {
+    func connectionOpened(from peer: PeerAddress) -> Bool {
         guard places.tryEnter() else {
             counters.add(.connectionsRefused)
+            log.tooMany()
+            return false
+        }
+        guard places.tryEnter(peer) else {
+            places.leave(nil)
+            counters.add(.connectionsRefusedByAddress)
+            log.tooMany(from: peer)
             return false
         }
         counters.add(.connectionsAccepted)
         return true
     }
 
-    func connectionClosed() {
-        places.leave(nil)
+    func connectionClosed(from peer: PeerAddress) {
+        places.leave(peer.kind == .ip ? peer.source : nil)
         counters.add(.connectionsClosed)
     }
 

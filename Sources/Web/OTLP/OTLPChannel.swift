@@ -19,11 +19,12 @@ struct OTLPChannel: ServerChildChannel {
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         let value = Value(channel: channel)
         let receiver = service.receiver
-        guard receiver.connectionOpened() else {
+        let peer = PeerAddress(channel.remoteAddress)
+        guard receiver.connectionOpened(from: peer) else {
             channel.close(promise: nil)
             return channel.eventLoop.makeSucceededFuture(value)
         }
-        channel.closeFuture.whenComplete { _ in receiver.connectionClosed() }
+        channel.closeFuture.whenComplete { _ in receiver.connectionClosed(from: peer) }
         let service = self.service
         // A client that has closed its side is gone: nobody would hear the answer.
         return channel.setOption(.allowRemoteHalfClosure, value: false).flatMapThrowing {
