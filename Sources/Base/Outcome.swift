@@ -45,4 +45,14 @@ package struct Refusal: Error, Sendable, Equatable {
         self.code = code
         self.message = message
     }
+
+    /// Of a request that would not fit if nothing else were there, so that coming back is no use:
+    /// as it came, inflated, and unpacked it has to be held at once.
+    package static func beyond(_ budget: MemoryBudget) -> Refusal {
+        Refusal(
+            .tooLarge,
+            "the request takes more memory than memory.budget_bytes (\(budget.limitBytes)) has, "
+                + "although limits.request_bytes_max lets it in; send less at once, or "
+                + "uncompressed")
+    }
 }

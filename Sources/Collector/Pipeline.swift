@@ -261,7 +261,12 @@ extension WriterSettings {
             sizeBytesMax: configuration.batch.sizeBytesMax,
             dedupWindowSeconds: configuration.durability.dedupWindowNs / 1_000_000_000,
             tenantAttribute: configuration.retention.tenantAttribute,
-            deadLettersSizeBytesMax: configuration.deadLetters.sizeBytesMax / 4)
+            deadLettersSizeBytesMax: configuration.deadLetters.sizeBytesMax / 4,
+            // All of them together no more than a quarter of the budget.
+            keptSizeBytes: min(
+                WriterSettings.keptSizeBytesMax,
+                configuration.memory.budgetBytes / 4
+                    / (configuration.database.writerCount * FactTable.allCases.count)))
     }
 }
 

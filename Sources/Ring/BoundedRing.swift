@@ -62,14 +62,21 @@ package final class BoundedRing: @unchecked Sendable {
     ///
     /// Blocks until there is something. A writer that comes back from a commit takes all that
     /// arrived meanwhile, which makes every commit a group commit without any delay being
-    /// configured. Returns false, with an empty batch, once the ring is closed and empty.
-    package func take(into batch: inout ExportBatch, itemCountMax: Int) -> Bool {
+    /// configured. Returns false, with an empty batch, once the ring is closed and empty; true,
+    /// with an empty batch, when nothing has come until `idleDeadlineNs` on the monotonic clock.
+    package func take(
+        into batch: inout ExportBatch, itemCountMax: Int, idleDeadlineNs: UInt64? = nil
+    ) -> Bool {
         precondition(batch.isEmpty)
         monitor.lock()
         defer { monitor.unlock() }
         while count == 0 {
             if isClosed { return false }
-            monitor.wait()
+            if let idleDeadlineNs {
+                if !monitor.wait(deadlineNs: idleDeadlineNs), count == 0 { return !isClosed }
+            } else {
+                monitor.wait()
+            }
         }
         moveSome(into: &batch, itemCountMax: itemCountMax)
         return true

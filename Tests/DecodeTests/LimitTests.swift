@@ -200,13 +200,30 @@ func itemsOfOneRequest(count: Int, isAllowed: Bool) {
     let bytes = request { $0.span() }
     let sizeBytes = try decode(bytes).heldSizeBytes
     let budget = MemoryBudget(limitBytes: sizeBytes - 1)
-    #expect {
+    #expect(throws: DecodeError.refused(.beyond(budget))) {
         _ = try decode(bytes, budget: budget)
-    } throws: { error in
-        guard case .refused(let refusal) = error as? DecodeError else { return false }
-        return refusal.code == .tooLarge
     }
     #expect(budget.inUseBytes == 0)
+}
+
+// Goal: a request that would not fit beside what it holds already is told so, whoever else holds
+// what. Method: both sides of what fits.
+@Test func whatTheBudgetCannotHoldBesideTheRequestIsARefusal() throws {
+    let bytes = request { $0.span() }
+    let sizeBytes = try decode(bytes).heldSizeBytes
+    let budget = MemoryBudget(limitBytes: sizeBytes + 1_000)
+    try unsafe bytes.withUnsafeBytes { buffer in
+        let body = unsafe ByteSlice(buffer)
+        let decode = { (heldBytes: Int) throws(DecodeError) in
+            _ = try Decoder.decode(
+                signal: .traces, body: body, limits: .forTests, budget: budget,
+                heldBytes: heldBytes)
+        }
+        try decode(1_000)
+        #expect(throws: DecodeError.refused(.beyond(budget))) { try decode(1_001) }
+        #expect(budget.tryReserve(1_001))
+        #expect(throws: DecodeError.overBudget) { try decode(1_000) }
+    }
 }
 
 // Goal: what is beyond protobuf-c's 32-bit lengths is refused unread. Method: an address that must

@@ -74,6 +74,23 @@ private func push(_ pending: consuming PendingExport, to ring: BoundedRing) -> B
         #expect(recorder.ledger.openTicketCount == 0)
     }
 
+    // Goal: who waits hears when nothing comes, and still gets what is there. Method: a deadline
+    // that has passed, on a ring that is empty, filled, closed.
+    @Test func waitingEndsWithoutWork() throws {
+        let recorder = Recorder()
+        let ring = BoundedRing(slotCountMax: 4)
+        var batch = ExportBatch(exportCountMax: 4)
+        let isOpen = ring.take(into: &batch, itemCountMax: 8, idleDeadlineNs: 0)
+        #expect(isOpen && batch.isEmpty)
+        _ = push(try makePending(1, ledger: recorder.ledger, budget: budget), to: ring)
+        let isTaken = ring.take(into: &batch, itemCountMax: 8, idleDeadlineNs: 0)
+        #expect(isTaken && batch.count == 1)
+        batch.settleFirst(1) { _, _ in .accepted }
+        ring.close()
+        let isStillOpen = ring.take(into: &batch, itemCountMax: 8, idleDeadlineNs: 0)
+        #expect(!isStillOpen)
+    }
+
     // Goal: what is named leaves, the rest keeps its order, and the ring goes on working around its
     // end. Method: every subset of five exports, from every position of the ring.
     @Test(arguments: 0..<32)

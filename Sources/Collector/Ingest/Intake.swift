@@ -150,24 +150,30 @@ final class Intake: Sendable {
         }
         let inflated = try inflate(message, limitBytes: inflatedSizeBytesMax)
         return try decode(
-            inflated.slice, of: message, sizeBytesMax: inflatedSizeBytesMax, digest: &digest)
+            inflated.slice, of: message, sizeBytesMax: inflatedSizeBytesMax,
+            inflatedBytes: inflated.capacityBytes, digest: &digest)
     }
 
+    /// `inflatedBytes` is what `body` holds of the budget beside the message.
     private func decode(
         _ body: ByteSlice, of message: borrowing ExportMessage, sizeBytesMax: Int,
-        digest: inout ExportDigest
+        inflatedBytes: Int = 0, digest: inout ExportDigest
     ) throws(Failure) -> Decoded {
+        let heldBytes = message.payload.capacityBytes + inflatedBytes
         guard message.encoding == .json else {
-            return try decode(body, of: message, digest: &digest)
+            return try decode(body, of: message, heldBytes: heldBytes, digest: &digest)
         }
         let wire: WireBuffer
+        let roomBytes = budget.limitBytes - heldBytes
         do throws(JSONError) {
             wire = try JSONTranscoder.transcode(
-                body, signal: message.signal, limits: decodeLimits, sizeBytesMax: sizeBytesMax,
-                budget: budget)
+                body, signal: message.signal, limits: decodeLimits,
+                sizeBytesMax: min(sizeBytesMax, roomBytes), budget: budget)
         } catch {
             switch error {
             case .refused(let refusal): throw .outcome(.refused(refusal))
+            case .tooLarge where roomBytes < sizeBytesMax:
+                throw .outcome(.refused(.beyond(budget)))
             case .tooLarge where sizeBytesMax < messageSizeBytesMax: throw .tooLargeForLoop
             case .tooLarge:
                 throw .outcome(
@@ -179,17 +185,22 @@ final class Intake: Sendable {
             case .overBudget: throw .outcome(overBudget)
             }
         }
-        return try decode(wire.slice, of: message, digest: &digest)
+        return try decode(
+            wire.slice, of: message, heldBytes: heldBytes + wire.capacityBytes, digest: &digest)
     }
 
     private func inflate(
         _ message: borrowing ExportMessage, limitBytes: Int
     ) throws(Failure) -> OwnedBytes {
+        // One byte less: that much more is taken, to see that there is no more.
+        let roomBytes = budget.limitBytes - message.payload.capacityBytes - 1
         do throws(Inflater.Fault) {
             return try Inflater.inflate(
-                message.payload.slice, limitBytes: limitBytes, budget: budget)
+                message.payload.slice, limitBytes: min(limitBytes, roomBytes), budget: budget)
         } catch {
             switch error {
+            case .tooLarge where roomBytes < limitBytes:
+                throw .outcome(.refused(.beyond(budget)))
             case .tooLarge where limitBytes < messageSizeBytesMax: throw .tooLargeForLoop
             case .tooLarge:
                 throw .outcome(
@@ -206,13 +217,15 @@ final class Intake: Sendable {
     }
 
     private func decode(
-        _ body: ByteSlice, of message: borrowing ExportMessage, digest: inout ExportDigest
+        _ body: ByteSlice, of message: borrowing ExportMessage, heldBytes: Int,
+        digest: inout ExportDigest
     ) throws(Failure) -> Decoded {
         let signal = message.signal
         let tenant = message.identity?.tenantBytes ?? []
         do throws(DecodeError) {
             var export = try Decoder.decode(
-                signal: signal, body: body, limits: decodeLimits, budget: budget)
+                signal: signal, body: body, limits: decodeLimits, budget: budget,
+                heldBytes: heldBytes)
             if !tenant.isEmpty {
                 try export.stamp(
                     ResourceStamp(key: tenantAttribute, value: tenant), limits: decodeLimits)

@@ -85,6 +85,10 @@ struct Transaction: ~Copyable {
     /// Has the next `store` put all items of the first export among the dead letters.
     mutating func condemnFirst(_ error: DatabaseError) { condemnation = error }
 
+    /// Gives back what is kept for the next batch: nobody else could use it meanwhile, and a large
+    /// request would be told to come back for ever.
+    mutating func giveBackMemory() { copies.removeAll(keptSizeBytes: 0) }
+
     /// Prepares for a new connection: it may lead to another server than before, or to the same one
     /// restored, so ids learned before may not exist there.
     mutating func adopt(_ connection: inout PGConnection) throws(DatabaseError) {
@@ -100,7 +104,7 @@ struct Transaction: ~Copyable {
     mutating func store(
         _ batch: borrowing ExportBatch, on connection: inout PGConnection
     ) throws(Stop) -> Int {
-        defer { copies.removeAll(keptSizeBytes: WriterSettings.keptSizeBytes) }
+        defer { copies.removeAll(keptSizeBytes: shared.settings.keptSizeBytes) }
         refused.removeAll()
         admission.prune()
         deadSummaries.removeAll(keepingCapacity: true)

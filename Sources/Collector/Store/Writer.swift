@@ -24,7 +24,16 @@ final class Writer: Sendable {
     func run() {
         var state = WriterState(name: name, shared: shared, progress: progress)
         var batch = ExportBatch(exportCountMax: WriterSettings.exportCountMax)
-        while shared.ring.take(into: &batch, itemCountMax: shared.settings.itemCountMax) {
+        var holdsMemory = false
+        while shared.ring.take(
+            into: &batch, itemCountMax: shared.settings.itemCountMax,
+            idleDeadlineNs: holdsMemory ? Clock.monotonicNs + WriterSettings.idleNs : nil)
+        {
+            holdsMemory = !batch.isEmpty
+            if batch.isEmpty {
+                state.transaction.giveBackMemory()
+                continue
+            }
             progress.step()
             var backoff = Backoff(minMs: 50, maxMs: 2_000)
             while !batch.isEmpty {

@@ -41,10 +41,13 @@ struct WriterSettings: Sendable {
     var tenantAttribute: String
     /// Encoded bytes of the dead letters of one transaction.
     var deadLettersSizeBytesMax: Int
+    /// Encoded bytes that a writer keeps allocated between transactions, per table.
+    var keptSizeBytes: Int
     var rowLimits = RowLimits()
 
-    /// Encoded bytes that a writer keeps allocated between transactions, per table.
-    static let keptSizeBytes = 4 << 20
+    static let keptSizeBytesMax = 4 << 20
+    /// After so long without work a writer keeps nothing.
+    static let idleNs: UInt64 = 1_000_000_000
     /// Exports in one transaction.
     static let exportCountMax = 1_024
 }

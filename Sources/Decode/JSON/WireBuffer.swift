@@ -9,7 +9,8 @@ package import Base
 @safe
 package struct WireBuffer: ~Copyable {
     private var base: UnsafeMutableRawPointer?
-    private var capacityBytes = 0
+    /// Bytes of the budget that it holds.
+    package private(set) var capacityBytes = 0
     private let limitBytes: Int
     private let budget: MemoryBudget
     private(set) var count = 0
