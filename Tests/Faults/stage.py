@@ -13,7 +13,8 @@ import psycopg
 
 from support import balance, counters, numbering
 from support.daemon import Daemon, free_port, run
-from support.exporter import Habits, Load
+from support.exporter import Client, Habits, Load
+from support.exporter_http import HTTPClient
 from support.journal import Journal
 from support.pgproxy import PASS, Proxy
 from support.waiting import eventually
@@ -41,6 +42,8 @@ class Scenario:
     settle: callable = None
     check: callable = None
     has_proxy: bool = False
+    # Whether clients send over OTLP/HTTP.
+    is_http: bool = False
 
 
 @dataclass
@@ -91,7 +94,7 @@ class Stage:
         self.more_tables = []
         self.damaged = balance.Damaged()
         self.stopped_pids = set()
-        self.daemons, self.ports, self.api_ports = [], [], []
+        self.daemons, self.ports, self.http_ports, self.api_ports = [], [], [], []
         self.began = time.monotonic()
         self.load = self.proxy = None
 
@@ -124,6 +127,7 @@ class Stage:
             self.stack.callback(self.proxy.close)
         for index in range(self.scenario.daemon_count):
             self.ports.append(free_port())
+            self.http_ports.append(free_port())
             self.api_ports.append(free_port())
             self.daemons.append(None)
             self.start_daemon(index)
@@ -132,7 +136,8 @@ class Stage:
         self.journal_path = self.folder / "journal"
         journal = Journal(self.journal_path)
         self.stack.callback(journal.close)
-        self.load = Load(self.ports, journal, f"{self.seed}/{self.scenario.name}", self.scenario.habits).start()
+        ports, kind = (self.http_ports, HTTPClient) if self.scenario.is_http else (self.ports, Client)
+        self.load = Load(ports, journal, f"{self.seed}/{self.scenario.name}", self.scenario.habits, kind).start()
         self.stack.callback(self.load.abort)
 
     def cluster_runs_and_drops(self):
@@ -246,6 +251,7 @@ class Stage:
         source = self.proxy or self.cluster
         environment = {"STARLING_DATABASE_URL": source.url(self.database),
                        "STARLING_LISTEN_GRPC": f"127.0.0.1:{self.ports[index]}",
+                       "STARLING_LISTEN_HTTP": f"127.0.0.1:{self.http_ports[index]}",
                        "STARLING_LISTEN_API": f"127.0.0.1:{self.api_ports[index]}"}
         if self.test_break:
             environment["STARLING_TEST_BREAK"] = self.test_break

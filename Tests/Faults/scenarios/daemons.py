@@ -52,8 +52,16 @@ SCENARIOS = [
         what="SIGKILL of the daemon at random counts of acknowledged items",
         breaks={"ack-before-commit": "lost"}),
     Scenario(
+        name="http-daemon-killed", play=killed, rounds=5, is_http=True,
+        what="the same, of clients that send over OTLP/HTTP",
+        breaks={"ack-before-commit": "lost"}),
+    Scenario(
         name="daemon-frozen", play=frozen, rounds=2, habits=Habits(timeout_seconds=0.7),
         what="SIGSTOP of the daemon in the middle of a transaction, SIGCONT when clients have sent again",
+        breaks={"no-ledger": "doubled"}),
+    Scenario(
+        name="http-daemon-frozen", play=frozen, rounds=2, is_http=True, habits=Habits(timeout_seconds=0.7),
+        what="the same over OTLP/HTTP: the answers come when nobody waits for them any more",
         breaks={"no-ledger": "doubled"}),
     Scenario(
         name="two-daemons", play=two, rounds=2, daemon_count=2, habits=Habits(timeout_seconds=0.7),

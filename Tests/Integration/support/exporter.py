@@ -70,9 +70,12 @@ class Tally:
 
 
 class Load:
-    """All clients, one thread each. `ports` are the daemons; an attempt that failed goes to the next one."""
+    """All clients, one thread each. `ports` are the daemons; an attempt that failed goes to the next one.
 
-    def __init__(self, ports, journal, seed, habits):
+    `kind` is Client, or one that speaks another protocol.
+    """
+
+    def __init__(self, ports, journal, seed, habits, kind=None):
         self.ports = list(ports)
         self.journal = journal
         self.habits = habits
@@ -83,7 +86,7 @@ class Load:
         self.next_due = time.monotonic()
         self.stopping = threading.Event()
         self.aborting = threading.Event()
-        self.clients = [Client(self, number, random.Random(f"{seed}/client {number}"))
+        self.clients = [(kind or Client)(self, number, random.Random(f"{seed}/client {number}"))
                         for number in range(habits.client_count)]
 
     def start(self):
@@ -180,6 +183,7 @@ class Client:
         self.channel = None
         self.methods = {}
         self.call = None
+        self.cancel_seconds = None
         self.error = None
         self.thread = threading.Thread(target=self.run, name=f"client-{number}", daemon=True)
 
@@ -239,13 +243,24 @@ class Client:
         timeout = habits.timeout_seconds
         if fate < habits.hurry_share:
             timeout = rng.uniform(0.001, 0.03)
+        is_cancelled = habits.hurry_share <= fate < habits.hurry_share + habits.cancel_share
+        self.cancel_seconds = rng.uniform(0, 0.02) if is_cancelled else None
+        code = Code.OK
+        try:
+            return self.perform(signal, body, timeout)
+        except grpc.RpcError as error:
+            code = error.code()
+            raise
+        finally:
+            self.load.note(lambda tally: tally.attempts.update({code: tally.attempts.get(code, 0) + 1}))
+
+    def perform(self, signal, body, timeout):
+        """The response to one attempt; an RpcError where there is none."""
         self.call = self.methods[signal].future(body, timeout=timeout)
-        if habits.hurry_share <= fate < habits.hurry_share + habits.cancel_share:
-            self.load.aborting.wait(rng.uniform(0, 0.02))
+        if self.cancel_seconds is not None:
+            self.load.aborting.wait(self.cancel_seconds)
             self.call.cancel()
         error = self.call.exception() if not self.call.cancelled() else Cancelled()
-        code = error.code() if error else Code.OK
-        self.load.note(lambda tally: tally.attempts.update({code: tally.attempts.get(code, 0) + 1}))
         if error:
             raise error
         return self.call.result()
@@ -312,5 +327,7 @@ class Cancelled(grpc.RpcError):
 
 def retry_info(error):
     """The delay that the daemon asks for, in seconds, or None."""
+    if hasattr(error, "retry_info"):
+        return error.retry_info()
     details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
     return None if details is None else retry_seconds(status_pb2.Status.FromString(details))
