@@ -119,6 +119,12 @@ package enum Counter: Int, CaseIterable, Sendable {
     case dimensionMisses
     /// Ids that a cache threw away for want of room.
     case dimensionEvictions
+    /// Minutes whose edges of the service map were computed, and those that were only looked at.
+    case serviceMapMinutesComputed
+    case serviceMapMinutesUnchanged
+    /// Edges that were stored, and those beyond the limit of a minute.
+    case serviceMapEdges
+    case serviceMapEdgesOmitted
     /// Calls of grpc.health.v1.Health, which are not among the requests.
     case healthCalls
     /// TLS handshakes that were completed.

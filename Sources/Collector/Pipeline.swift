@@ -52,8 +52,7 @@ final class Pipeline {
     ) throws(SystemError) {
         Limits.checkSums()
         Decoder.prepare()
-        self.counters = counters
-        (self.stop, self.logger) = (stop, logger)
+        (self.counters, self.stop, self.logger) = (counters, stop, logger)
         let budget = MemoryBudget(limitBytes: configuration.memory.budgetBytes)
         ring = BoundedRing(slotCountMax: configuration.ring.exportCountMax)
         losses = LossNotes(
@@ -90,7 +89,8 @@ final class Pipeline {
         }
         janitor = Janitor(
             settings: JanitorSettings(configuration), database: database, partitions: partitions,
-            accepted: accepted, sightings: sightings, losses: losses, stop: stop, logger: logger)
+            accepted: accepted, sightings: sightings, losses: losses, counters: counters,
+            stop: stop, logger: logger)
         let health = HealthStatus()
         tokenKeeper = TokenKeeper(
             configuration.auth, counters: counters, database: database, stop: stop, logger: logger)

@@ -9,6 +9,7 @@ enum AdvisoryLock: Int32 {
     case migrations = 2
     case retention = 3
     case closing = 4
+    case serviceMap = 5
     case views = 10
     case attributeColumns = 11
 

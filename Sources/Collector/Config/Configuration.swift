@@ -23,6 +23,7 @@ package struct Configuration: Sendable, Equatable {
     package internal(set) var batch = Batch()
     package internal(set) var partitions = Partitions()
     package internal(set) var retention = Retention()
+    package internal(set) var serviceMap = ServiceMap()
     package internal(set) var deadLetters = DeadLetters()
     package internal(set) var attributes = Attributes()
     package internal(set) var durability = Durability()
@@ -178,6 +179,11 @@ package struct Configuration: Sendable, Equatable {
         /// `retention.tenant_attribute`. The resource attribute that names the tenant. How long
         /// things are kept is in the database, where all daemons see it.
         package internal(set) var tenantAttribute = ""
+    }
+
+    package struct ServiceMap: Sendable, Equatable {
+        /// `service_map.enabled`. Whether this daemon computes `otel_service_edges`.
+        package internal(set) var isEnabled = true
     }
 
     package struct Attributes: Sendable, Equatable {

@@ -9,7 +9,7 @@ extension ConfigurationKey {
     package static let all =
         database + listen + auth + security + limits + connections + http + query
         + flow + partitions
-        + retention
+        + retention + serviceMap
         + deadLetters + attributes
         + process
 
@@ -225,6 +225,12 @@ extension ConfigurationKey {
             "retention.tenant_attribute", \.retention.tenantAttribute, .attributeKey,
             default: "tenant.id",
             help: "The resource attribute that retention rules for one tenant look at")
+    ]
+
+    private static let serviceMap = [
+        ConfigurationKey(
+            "service_map.enabled", \.serviceMap.isEnabled, .truth, default: "true",
+            help: "Whether this daemon computes the edges of the service map, minute by minute")
     ]
 
     private static let deadLetters = [

@@ -17,6 +17,8 @@ struct JanitorSettings: Sendable {
     /// Dead letters beyond which the oldest are deleted, and their bytes.
     var deadLetterCountMax: Int
     var deadLettersSizeBytesMax: Int
+    /// `service_map.enabled`.
+    var isServiceMapKept: Bool
 
     init(_ configuration: Configuration) {
         aheadNs = configuration.partitions.aheadNs
@@ -25,6 +27,7 @@ struct JanitorSettings: Sendable {
         dedupWindowSeconds = configuration.durability.dedupWindowNs / 1_000_000_000
         deadLetterCountMax = configuration.deadLetters.rowCountMax
         deadLettersSizeBytesMax = configuration.deadLetters.sizeBytesMax
+        isServiceMapKept = configuration.serviceMap.isEnabled
     }
 }
 
@@ -39,6 +42,7 @@ struct Janitor: Sendable {
     let accepted: AcceptedTimes
     let sightings: SightingNotes
     let losses: LossNotes
+    let counters: Counters
     var time = TimeSource.system
     let stop: StopSignal
     let logger: Logger
@@ -108,6 +112,7 @@ struct Janitor: Sendable {
         case .clearLedger: "the export ledger could not be cleared"
         case .flushLosses: "the loss ledger could not be brought up to date"
         case .capDeadLetters: "dead letters could not be purged"
+        case .mapServices: "the service map could not be brought up to date"
         }
     }
 
@@ -130,6 +135,7 @@ struct Janitor: Sendable {
         case .flushLosses:
             try losses.flush(on: &connection, deadlineNs: database.statementDeadlineNs)
         case .capDeadLetters: try capDeadLetters(on: &connection)
+        case .mapServices: try mapServices(on: &connection)
         }
     }
 }
@@ -244,6 +250,29 @@ extension Janitor {
     }
 
     private static let purgedPerStatement = 10_000
+
+    private func mapServices(on connection: inout PGConnection) throws(DatabaseError) {
+        let startNs = time.monotonicNs()
+        let round = ServiceEdgeRound(
+            nowUnixNs: try safeNowNs(on: &connection), tenantAttribute: settings.tenantAttribute)
+        guard let outcome = try round.run(on: &connection) else { return }
+        counters.add(.serviceMapMinutesComputed, outcome.computedCount)
+        counters.add(.serviceMapMinutesUnchanged, outcome.unchangedCount)
+        counters.add(.serviceMapEdges, Int(outcome.edgeCount))
+        counters.add(.serviceMapEdgesOmitted, Int(outcome.omittedEdgeCount))
+        let figures: Logger.Metadata = [
+            "minutes": "\(outcome.computedCount)", "edges": "\(outcome.edgeCount)",
+            "unchanged_minutes": "\(outcome.unchangedCount)",
+            "pruned_minutes": "\(outcome.prunedCount)", "left_minutes": "\(outcome.leftCount)",
+            "omitted_edges": "\(outcome.omittedEdgeCount)",
+            "duration_ms": "\((time.monotonicNs() - startNs) / 1_000_000)",
+        ]
+        if outcome.leftCount > 0 {
+            logger.notice("the service map is behind", metadata: figures)
+        } else {
+            logger.debug("the service map is up to date", metadata: figures)
+        }
+    }
 
     /// The lesser of two clocks, so that one that is ahead drops nothing early.
     private func safeNowNs(on connection: inout PGConnection) throws(DatabaseError) -> Int64 {

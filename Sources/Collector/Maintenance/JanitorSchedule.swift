@@ -23,6 +23,8 @@ enum JanitorTask: CaseIterable, Sendable {
     case capDeadLetters
     /// Writes to the loss ledger what no transaction did.
     case flushLosses
+    /// Computes the edges of the service map.
+    case mapServices
 
     private static let minuteNs: UInt64 = 60_000_000_000
 
@@ -36,6 +38,7 @@ enum JanitorTask: CaseIterable, Sendable {
                 : max(1, min(UInt64(settings.dedupWindowSeconds) / 2, 600)) * 1_000_000_000
         case .flushLosses: JanitorTask.minuteNs / 6
         case .followPolicy: JanitorTask.minuteNs / 2
+        case .mapServices: settings.isServiceMapKept ? JanitorTask.minuteNs : nil
         case .dropExpired, .capDeadLetters: JanitorTask.minuteNs
         case .noteSightings: 5 * JanitorTask.minuteNs
         case .makePartitions, .deleteTenantRows, .closePartitions: 10 * JanitorTask.minuteNs
@@ -56,13 +59,14 @@ enum JanitorTask: CaseIterable, Sendable {
         case .makePartitions, .followPolicy, .noteSightings, .clearLedger, .flushLosses: .upkeep
         case .dropExpired, .capDeadLetters, .deleteTenantRows, .pruneLog: .retention
         case .closePartitions: .closing
+        case .mapServices: .mapping
         }
     }
 }
 
 /// Tasks that share a thread: what is quick and urgent does not wait for what is long.
 enum JanitorLane: String, CaseIterable, Sendable {
-    case upkeep, retention, closing
+    case upkeep, retention, closing, mapping
 
     var tasks: [JanitorTask] { JanitorTask.allCases.filter { $0.lane == self } }
 }
@@ -95,9 +99,9 @@ struct JanitorSchedule {
         entries[index].dueNs = nowNs + (isDone ? periodNs : min(periodNs, task.retryNs))
     }
 
-    /// Until the next task is due, rounded up; 0 when one is.
+    /// Until the next task is due, rounded up; 0 when one is, an hour where all tasks are off.
     func delayMs(nowNs: UInt64) -> Int {
-        let nextNs = entries.map(\.dueNs).min() ?? .max
+        let nextNs = entries.map(\.dueNs).min() ?? nowNs + 60 * 60_000_000_000
         guard nextNs > nowNs else { return 0 }
         return Int(clamping: (nextNs - nowNs - 1) / 1_000_000 + 1)
     }

@@ -15,5 +15,6 @@ extension Migration {
         Migration(version: 8, name: "loss_ledger", sql: sql0008),
         Migration(version: 9, name: "spool_progress", sql: sql0009),
         Migration(version: 10, name: "tokens", sql: sql0010),
+        Migration(version: 11, name: "service_edges", sql: sql0011),
     ]
 }

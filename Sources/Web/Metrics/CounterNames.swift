@@ -27,6 +27,8 @@ enum CounterFamily: String, CaseIterable {
     case databaseConnects = "database_connects"
     case dimensionLookups = "dimension_lookups"
     case dimensionEvictions = "dimension_evictions"
+    case serviceMapMinutes = "service_map_minutes"
+    case serviceMapEdges = "service_map_edges"
     case breakerOpened = "breaker_opened"
     case exportsSpooled = "exports_spooled"
     case exportsReplayed = "exports_replayed"
@@ -76,6 +78,10 @@ enum CounterFamily: String, CaseIterable {
         case .databaseConnects: "Connections opened by writers."
         case .dimensionLookups: "Look-ups of dimension ids in the caches of writers."
         case .dimensionEvictions: "Dimension ids that a cache threw away for want of room."
+        case .serviceMapMinutes:
+            "Minutes of the service map that were looked at, by whether anything had changed."
+        case .serviceMapEdges:
+            "Edges of the service map that were stored, and those above the limit of a minute."
         case .breakerOpened: "Outages of the database: times that the circuit breaker opened."
         case .exportsSpooled: "Requests written to the spool and made to last."
         case .exportsReplayed: "Requests out of the spool that are settled."
@@ -154,6 +160,9 @@ extension Counter {
         case .dimensionHits: CounterPlace(.dimensionLookups, ("result", "hit"))
         case .dimensionMisses: CounterPlace(.dimensionLookups, ("result", "miss"))
         case .dimensionEvictions: CounterPlace(.dimensionEvictions)
+        case .serviceMapMinutesComputed, .serviceMapMinutesUnchanged, .serviceMapEdges,
+            .serviceMapEdgesOmitted:
+            ofServiceMap
         case .breakerOpened: CounterPlace(.breakerOpened)
         case .exportsSpooled: CounterPlace(.exportsSpooled)
         case .exportsReplayed: CounterPlace(.exportsReplayed)
@@ -168,6 +177,21 @@ extension Counter {
             CounterPlace(.tlsHandshakeFailures, ("reason", handshakeObstacle))
         case .tlsReloads: CounterPlace(.tlsReloads, ("result", "taken"))
         case .tlsReloadFailures: CounterPlace(.tlsReloads, ("result", "refused"))
+        }
+    }
+}
+
+extension Counter {
+    /// The place of a counter of the service map.
+    private var ofServiceMap: CounterPlace {
+        switch self {
+        case .serviceMapMinutesComputed:
+            CounterPlace(.serviceMapMinutes, ("result", "computed"))
+        case .serviceMapMinutesUnchanged:
+            CounterPlace(.serviceMapMinutes, ("result", "unchanged"))
+        case .serviceMapEdges: CounterPlace(.serviceMapEdges, ("result", "stored"))
+        case .serviceMapEdgesOmitted: CounterPlace(.serviceMapEdges, ("result", "omitted"))
+        default: preconditionFailure("not of the service map")
         }
     }
 }

@@ -124,6 +124,7 @@ private func problems(
         "batch.rows_max": "7", "batch.bytes_max": "1MiB", "partitions.interval": "6h",
         "partitions.ahead": "2d", "partitions.accept_past": "2d", "partitions.accept_future": "2h",
         "partitions.close_after": "2h", "retention.tenant_attribute": "team",
+        "service_map.enabled": "false",
         "dead_letters.rows_max": "2000", "dead_letters.bytes_max": "2MiB",
         "attributes.overrides_file": "/attributes.yaml",
         "durability.ack": "buffer", "durability.dedup_window": "7m",

@@ -36,6 +36,14 @@ struct JanitorScheduleTests {
         #expect(schedule.delayMs(nowNs: 18 * minuteNs) == 0)
     }
 
+    @Test func aLaneWithoutTasksWaits() {
+        var settings = settings()
+        settings.isServiceMapKept = false
+        let schedule = JanitorSchedule(.mapping, settings)
+        #expect(schedule.due(nowNs: 7 * minuteNs) == [])
+        #expect(schedule.delayMs(nowNs: 7 * minuteNs) == 3_600_000)
+    }
+
     @Test func failuresAreTriedAgainSoon() {
         var schedule = JanitorSchedule(.closing, settings())
         schedule.ran(.closePartitions, nowNs: 0, isDone: false)

@@ -75,6 +75,7 @@ struct JanitorTests {
             accepted: AcceptedTimes(pastNs: 30 * 24 * hourNs, futureNs: 24 * hourNs),
             sightings: SightingNotes(),
             losses: LossNotes(tenantAttribute: "team", counters: Counters()),
+            counters: Counters(),
             time: clock.source, stop: StopSignal(), logger: logger)
     }
 

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+
+/// Bounds of the service map, and what it goes by.
+package enum ServiceEdgeLimits {
+    package static let minuteNs: Int64 = 60_000_000_000
+    /// From the end of a minute to the first look at it: spans come when they end, in batches.
+    package static let closeAfterNs: Int64 = minuteNs
+    /// From the end of a minute to further looks, for spans that came late. After the last, what
+    /// comes is in no map.
+    package static let looksAfterNs: [Int64] = [
+        closeAfterNs, 10 * minuteNs, 60 * minuteNs, 6 * 60 * minuteNs, windowNs - 10 * minuteNs,
+    ]
+    /// Minutes that ended longer ago are not looked at.
+    package static let windowNs: Int64 = 24 * 60 * minuteNs
+    /// Edges of one minute; those with the fewest calls are left out.
+    package static let edgesPerMinuteMax = 2_000
+    /// Minutes that one run looks at.
+    static let minutesPerRunMax = 120
+    /// What one run may take; it begins no minute after that.
+    static let runMs = 15_000
+    /// What the server gives the statements of one minute.
+    static let minuteTimeoutMs = 20_000
+    /// How much earlier than its child a parent may have begun, and how much later a child.
+    static let parentWindowNs: Int64 = 60 * minuteNs
+    static let childWindowNs: Int64 = 10 * minuteNs
+    /// How far clocks of two services may be apart.
+    static let clockSkewNs: Int64 = 10_000_000_000
+    /// How much earlier than its consumer a linked span may have begun.
+    static let linkWindowNs: Int64 = 24 * 60 * minuteNs
+    /// Links of one consumer span that are followed.
+    static let linksPerSpanMax = 128
+    /// Characters of a name; longer ones are cut.
+    static let nameLengthMax = 200
+    /// Buckets of durations: 2^10 ns to 2^42 ns, eight to the power of two.
+    package static let latencyBuckets = 79...335
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+
+extension ServiceEdgeRound {
+    /// Takes out the minutes of which no partition has spans any more; returns how many.
+    ///
+    /// Cost: looks by index at the times outside the partitions, where there is nothing but after a
+    /// drop.
+    func prune(
+        keeping kept: [PartitionRange], on connection: inout PGConnection
+    ) throws(DatabaseError) -> Int {
+        let gaps = ServiceEdgeRound.gaps(between: kept)
+        var (from, until) = (ArrayParameter(.int8), ArrayParameter(.int8))
+        for gap in gaps {
+            from.append(gap.fromNs)
+            until.append(gap.untilNs)
+        }
+        let result = try connection.query(
+            """
+            WITH pruned AS (
+                DELETE FROM otel_service_edge_minutes AS known
+                USING unnest($1::int8[], $2::int8[]) AS gap (since, until)
+                WHERE minute >= otel_time(since) AND minute < otel_time(until)
+                RETURNING minute
+            ), gone AS (
+                DELETE FROM otel_service_edges USING pruned
+                WHERE otel_service_edges.minute = pruned.minute
+            )
+            SELECT count(*) FROM pruned
+            """, QueryParameters([from, until]), deadlineNs: stepDeadlineNs)
+        return Int(result.integer(row: 0, column: 0) ?? 0)
+    }
+
+    /// Deletes edges of tenants whose spans are kept for a shorter time than those of everybody.
+    ///
+    /// Cost: where there are such rules, reads the edges of the time before.
+    func pruneTenants(on connection: inout PGConnection) throws(DatabaseError) {
+        let policy = try connection.loadRetentionPolicy(deadlineNs: stepDeadlineNs)
+        for rule in policy.tenants(.traces) {
+            let kept = RetentionRule(days: rule.days)
+            guard let cutOffNs = kept.cutOffNs(nowUnixNs: nowUnixNs) else { continue }
+            var parameters = QueryParameters()
+            parameters.append(rule.tenant)
+            parameters.append(cutOffNs - ServiceEdgeLimits.minuteNs)
+            _ = try connection.query(
+                """
+                DELETE FROM otel_service_edges
+                WHERE tenant = left($1, \(ServiceEdgeLimits.nameLengthMax))
+                    AND minute <= otel_time($2)
+                """, parameters, deadlineNs: stepDeadlineNs)
+        }
+    }
+
+    /// The times that none of `ranges` has, ascending. `ranges` ascend and do not overlap.
+    static func gaps(between ranges: [PartitionRange]) -> [PartitionRange] {
+        var gaps: [PartitionRange] = []
+        var fromNs = Int64.min
+        for range in ranges {
+            if fromNs < range.fromNs {
+                gaps.append(PartitionRange(fromNs: fromNs, untilNs: range.fromNs))
+            }
+            fromNs = range.untilNs
+        }
+        if fromNs < Int64.max { gaps.append(PartitionRange(fromNs: fromNs, untilNs: .max)) }
+        return gaps
+    }
+}
