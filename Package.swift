@@ -156,7 +156,8 @@ let package = Package(
             ]),
         .systemLibrary(name: "CLibFuzzer", path: "Tests/Fuzz/CLibFuzzer"),
         fuzzers([
-            "Base", "HTTP2", "GRPC", "Decode", "Rows", "Copy", "Spool", "Collector", "CLinux",
+            "Base", "Socket", "Query", "Postgres", "HTTP2", "GRPC", "Decode", "Rows", "Copy",
+            "Spool", "Collector", "CLinux",
             "CLibFuzzer", "OTLPFixtures",
         ]),
     ]

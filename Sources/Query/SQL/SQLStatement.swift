@@ -8,7 +8,8 @@ package import Postgres
 package struct SQLStatement: Sendable {
     package var text = ""
     package private(set) var parameters = QueryParameters()
-    private var count = 0
+    /// Values that are bound.
+    package private(set) var parameterCount = 0
 
     package init() {}
 
@@ -70,7 +71,7 @@ package struct SQLStatement: Sendable {
     }
 
     private mutating func next() -> String {
-        count += 1
-        return "$\(count)"
+        parameterCount += 1
+        return "$\(parameterCount)"
     }
 }

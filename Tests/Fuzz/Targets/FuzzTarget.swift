@@ -20,6 +20,8 @@ struct FuzzTarget: Sendable {
             FuzzTarget(name: "services", inputSizeBytesMax: 1_024, check: checkServices),
             FuzzTarget(name: "http2", inputSizeBytesMax: 16_384, check: checkHTTP2),
             FuzzTarget(name: "configuration", inputSizeBytesMax: 8_192, check: checkConfiguration),
+            FuzzTarget(name: "proxy", inputSizeBytesMax: 5_000, check: checkProxyHeader),
+            FuzzTarget(name: "filter", inputSizeBytesMax: 4_096, check: checkFilter),
             FuzzTarget(name: "spool", inputSizeBytesMax: 4_096, check: checkSpool),
         ]
 
