@@ -61,6 +61,10 @@ bench-stations: deps venv ## Count instructions and allocations per item of each
 bench-size: release venv ## Measure bytes per row beside two other schemas (ARGS=...).
 	PYTHONPATH=Tests/Integration $(VENV)/bin/python Tests/Benchmarks/size.py $(ARGS)
 
+.PHONY: bench-query
+bench-query: release venv ## Measure the query API over a week of telemetry (ARGS="--scale 0.01" to try it).
+	PYTHONPATH=Tests/Integration $(VENV)/bin/python Tests/Benchmarks/query.py $(ARGS)
+
 .PHONY: attack
 attack: release venv ## Attack the release build and measure what that costs both sides (ARGS=...).
 	Tests/Attacks/run $(ARGS)

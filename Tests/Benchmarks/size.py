@@ -11,7 +11,6 @@ GIN indexes of the others as if they had been made late as well. Resources and o
 temporary folder. Prints tables and writes JSON."""
 
 import argparse
-from concurrent.futures import ThreadPoolExecutor
 import json
 import os
 from pathlib import Path
@@ -22,17 +21,10 @@ import time
 
 import grpc
 
-from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
-from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
-
+from exports import SENT, export, requests
 import schemas
 from support.cluster import Cluster
 from support.daemon import Daemon, free_port, run
-from support.grpcwire import PATHS
-from support.otlp import REQUESTS, RESPONSES, any_of, attribute
 from telemetry import Telemetry, resources
 
 BINARY = Path(os.environ.get("STARLING_BINARY", ".build/release/starling")).resolve()
@@ -41,57 +33,10 @@ DIMENSIONS = ["otel_operations_dim"]
 SERIES = ["otel_metrics_dim", "otel_metric_series_dim",
           *(f"otel_metric_series_attrs_{kind}" for kind in ("string", "int", "double", "bool", "bytes", "other"))]
 OTHERS = ("jsonb", "jsonb_path", "typed")
-REQUEST_ITEM_COUNT = 2000
 HOUR_NS = 3_600_000_000_000
 
 
-# Telemetry as OTLP
-
-def pairs(attributes):
-    return [attribute(key, value) for key, value in attributes.items()]
-
-
-def span(item):
-    result = Span(trace_id=item["trace_id"], span_id=item["span_id"], parent_span_id=item["parent_span_id"],
-                  name=item["name"], kind=item["kind"], start_time_unix_nano=item["start"],
-                  end_time_unix_nano=item["end"], attributes=pairs(item["attributes"]))
-    if item["status"] is not None:
-        result.status.code = item["status"]
-    return result
-
-
-def record(item):
-    return LogRecord(time_unix_nano=item["time"], observed_time_unix_nano=item["time"],
-                     severity_number=item["severity"], severity_text=item["severity_text"],
-                     trace_id=item["trace_id"], span_id=item["span_id"], body=any_of(item["body"]),
-                     attributes=pairs(item["attributes"]))
-
-
-def point(item):
-    metric = Metric(name=item["metric"], unit="{request}")
-    metric.gauge.data_points.add(time_unix_nano=item["time"], as_int=item["value"], attributes=pairs(item["attributes"]))
-    return metric
-
-
-SENT = {"spans": ("traces", "resource_spans", "scope_spans", "spans", span),
-        "logs": ("logs", "resource_logs", "scope_logs", "log_records", record),
-        "points": ("metrics", "resource_metrics", "scope_metrics", "metrics", point)}
-
-
-def requests(kind, items):
-    """Requests with an envelope per resource."""
-    signal, envelopes, scopes, level, make = SENT[kind]
-    owners = [Resource(attributes=pairs(attributes)) for attributes in resources()]
-    for first in range(0, len(items), REQUEST_ITEM_COUNT):
-        request, places = REQUESTS[signal](), {}
-        for item in items[first:first + REQUEST_ITEM_COUNT]:
-            if item["resource"] not in places:
-                envelope = getattr(request, envelopes).add(resource=owners[item["resource"]])
-                inner = getattr(envelope, scopes).add(scope=InstrumentationScope(name="agent", version="2.1"))
-                places[item["resource"]] = getattr(inner, level)
-            places[item["resource"]].append(make(item))
-        yield request
-
+# Loading
 
 def load_through_daemon(url, telemetry, folder):
     """Items per second, by kind; what the client needs to make the messages counts."""
@@ -102,13 +47,8 @@ def load_through_daemon(url, telemetry, folder):
     try:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             for kind, items in telemetry.items():
-                signal = SENT[kind][0]
-                export = channel.unary_unary(PATHS[signal], request_serializer=REQUESTS[signal].SerializeToString,
-                                             response_deserializer=RESPONSES[signal].FromString)
                 started = time.monotonic()
-                with ThreadPoolExecutor(2) as pool:
-                    for response in pool.map(lambda request: export(request, timeout=120), requests(kind, items)):
-                        assert response.SerializeToString() == b"", response
+                export(channel, SENT[kind].signal, requests(kind, items, resources()))
                 rates[kind] = len(items) / (time.monotonic() - started)
         assert daemon.stop() == 0, daemon.output()
     finally:

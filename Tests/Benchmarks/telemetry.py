@@ -20,10 +20,10 @@ RESOURCE_COUNT = 24
 MILLISECOND_NS = 1_000_000
 
 
-def resources():
+def resources(count=RESOURCE_COUNT):
     """Services, three pods each."""
     result = []
-    for index in range(RESOURCE_COUNT):
+    for index in range(count):
         service = f"service-{index // 3}"
         result.append({
             "service.name": service, "service.namespace": "shop", "service.version": "2.14.1",
@@ -35,24 +35,32 @@ def resources():
 
 
 class Telemetry:
-    """Draws from one seed. `start_ns` is the time of the first item; the rest follow within the span of time."""
+    """Draws from one seed. `start_ns` is the time of the first item; each next one is up to `step_ns` later."""
 
-    def __init__(self, seed, start_ns):
+    routes, tables = ROUTES, TABLES
+
+    def __init__(self, seed, start_ns, step_ns=2 * MILLISECOND_NS, resource_count=RESOURCE_COUNT):
         self.random = random.Random(seed)
         self.now_ns = start_ns
+        self.step_ns = step_ns
+        self.resource_count = resource_count
 
     def step(self):
-        self.now_ns += self.random.randrange(2 * MILLISECOND_NS)
+        self.now_ns += self.random.randrange(self.step_ns)
         return self.now_ns
+
+    def neighbour(self, _):
+        """A resource that is called by this one."""
+        return self.random.randrange(self.resource_count)
 
     def spans(self, count):
         """Traces of about eight spans over two or three services."""
         made = 0
         while made < count:
             trace_id, parent = self.random.randbytes(16), b""
-            home = self.random.randrange(RESOURCE_COUNT)
+            home = self.random.randrange(self.resource_count)
             for _ in range(self.random.randint(3, 13)):
-                resource = home if self.random.random() < 0.6 else self.random.randrange(RESOURCE_COUNT)
+                resource = home if self.random.random() < 0.6 else self.neighbour(home)
                 span = self.span(trace_id, parent, resource)
                 yield span
                 made += 1
@@ -86,7 +94,7 @@ class Telemetry:
         return attributes
 
     def http_server(self):
-        method, route = self.random.choice(METHODS), self.random.choice(ROUTES)
+        method, route = self.random.choice(METHODS), self.random.choice(self.routes)
         return f"{method} {route}", 2, self.shared({
             "http.request.method": method, "http.route": route, "url.scheme": "https",
             "url.path": route.replace("{id}", str(self.random.randint(1, 50_000))).replace("{child}", "main"),
@@ -98,11 +106,11 @@ class Telemetry:
         method, host = self.random.choice(METHODS), f"service-{self.random.randint(0, 7)}.shop.svc"
         return method, 3, self.shared({
             "http.request.method": method, "server.address": host, "server.port": 8080,
-            "url.full": f"http://{host}:8080/v1/{self.random.choice(TABLES)}/{self.random.randint(1, 50_000)}",
+            "url.full": f"http://{host}:8080/v1/{self.random.choice(self.tables)}/{self.random.randint(1, 50_000)}",
             "http.response.status_code": self.random.choice(STATUSES), "network.protocol.version": "1.1"})
 
     def database(self):
-        table, operation = self.random.choice(TABLES), self.random.choice(["SELECT"] * 5 + ["INSERT", "UPDATE"])
+        table, operation = self.random.choice(self.tables), self.random.choice(["SELECT"] * 5 + ["INSERT", "UPDATE"])
         return f"{operation} {table}", 3, self.shared({
             "db.system.name": "postgresql", "db.namespace": "shop", "db.collection.name": table,
             "db.operation.name": operation, "db.query.text": f"{operation} … {table} WHERE id = ? AND tenant = ?",
@@ -116,7 +124,7 @@ class Telemetry:
             "app.is_member": self.random.random() < 0.5})
 
     def messaging(self):
-        topic = f"{self.random.choice(TABLES)}.changed"
+        topic = f"{self.random.choice(self.tables)}.changed"
         return f"send {topic}", 4, self.shared({
             "messaging.system": "kafka", "messaging.operation.name": "send", "messaging.destination.name": topic,
             "messaging.message.id": self.random.randbytes(8).hex(),
@@ -124,7 +132,7 @@ class Telemetry:
             "messaging.client.id": "producer-1"})
 
     def rpc(self):
-        method = f"{self.random.choice(TABLES)}.Inventory/Get{self.random.randint(1, 12)}"
+        method = f"{self.random.choice(self.tables)}.Inventory/Get{self.random.randint(1, 12)}"
         return method, 3, self.shared({
             "rpc.system.name": "grpc", "rpc.method": method, "rpc.response.status_code": "OK",
             "server.address": "inventory.shop.svc", "server.port": 9090})
@@ -137,11 +145,11 @@ class Telemetry:
                           "code.line.number": self.random.randint(10, 900), "app.tenant": f"tenant-{self.random.randint(1, 400)}"}
             if number >= 17:
                 attributes |= {"exception.type": "java.io.IOException", "exception.message": "connection reset by peer"}
-            yield {"time": self.step(), "resource": self.random.randrange(RESOURCE_COUNT), "severity": number,
+            yield {"time": self.step(), "resource": self.random.randrange(self.resource_count), "severity": number,
                    "severity_text": text, "trace_id": self.random.randbytes(16) if has_trace else b"",
                    "span_id": self.random.randbytes(8) if has_trace else b"", "attributes": attributes,
                    "body": f"{self.random.choice(['handled', 'queued', 'finished', 'skipped'])} request "
-                           f"{self.random.randint(1, 10**6)} for {self.random.choice(TABLES)} in "
+                           f"{self.random.randint(1, 10**6)} for {self.random.choice(self.tables)} in "
                            f"{self.random.randint(1, 900)} ms"}
 
     def points(self, count):

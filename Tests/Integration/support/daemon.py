@@ -54,7 +54,7 @@ class Daemon:
         self.notify = None
         self.process = None
 
-    def start(self):
+    def start(self, seconds=READY_SECONDS):
         self.notify = NotifySocket(self.folder / "notify")
         # Off unless a test wants them: many daemons run side by side, and each has one default port.
         environment = (clean_environment() | {"STARLING_LISTEN_API": "", "STARLING_LISTEN_HTTP": ""} | self.environment
@@ -64,7 +64,7 @@ class Daemon:
                 ["setpriv", "--pdeathsig", "TERM", "--", *self.command],
                 env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=self.folder,
                 pass_fds=self.pass_fds)
-        eventually(self._is_ready, "READY=1 from the daemon", READY_SECONDS)
+        eventually(self._is_ready, "READY=1 from the daemon", seconds)
         return self
 
     def _is_ready(self):
