@@ -66,8 +66,9 @@ package struct CopyBuffer: ~Copyable {
         capacityBytes = 0
     }
 
-    /// Doubles, within the steps above; where the budget has not that much, takes what is needed.
-    /// Both blocks are charged while both exist.
+    /// Doubles, within the steps above. Where the budget has not that much, takes an eighth of the
+    /// step: a buffer that grew by what each row needs would be copied for each row. Both blocks
+    /// are charged while both exist.
     @inline(never)
     private mutating func grow(_ sizeBytes: Int) -> Bool {
         precondition(sizeBytes >= 0)
@@ -76,7 +77,11 @@ package struct CopyBuffer: ~Copyable {
         let step = min(
             max(capacityBytes, CopyBuffer.growthSizeBytesMin), CopyBuffer.growthSizeBytesMax)
         let wantedBytes = min(max(neededBytes, capacityBytes + step), CopyBuffer.sizeBytesMax)
-        return reallocate(capacityBytes: wantedBytes) || reallocate(capacityBytes: neededBytes)
+        // Without content there is nothing to copy.
+        let leastStep = count > 0 ? step / 8 : 0
+        let leastBytes = min(
+            max(neededBytes, capacityBytes + leastStep), CopyBuffer.sizeBytesMax)
+        return reallocate(capacityBytes: wantedBytes) || reallocate(capacityBytes: leastBytes)
     }
 
     private mutating func reallocate(capacityBytes: Int) -> Bool {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Base
-import Copy
 import Testing
+
+@testable import Copy
 
 // Goal: the buffer takes what it needs from the budget and not more than there is. Method: both
 // sides of the limit.
@@ -35,6 +36,22 @@ import Testing
     buffer.removeAll(keptSizeBytes: 0)
     #expect(budget.inUseBytes == 0)
     #expect(reserve(1_000, in: &buffer))
+}
+
+// Goal: near the end of the budget a buffer is not copied for each row. Method: rows until there is
+// no room, and how often the block changed.
+@Test func aBufferIsNotCopiedForEachRowWhereTheBudgetEnds() {
+    let budget = MemoryBudget(limitBytes: 100 << 20)
+    var buffer = CopyBuffer(budget: budget)
+    var changeCount = 0
+    while true {
+        let capacityBytes = buffer.capacityBytes
+        guard buffer.reserve(256) else { break }
+        for number in 0..<32 { buffer.putBigEndian(UInt64(number)) }
+        if buffer.capacityBytes != capacityBytes { changeCount += 1 }
+    }
+    #expect(changeCount < 40)
+    #expect(buffer.capacityBytes > 40 << 20)
 }
 
 @Test func aBufferIsNeverLargerThanItsOffsets() {

@@ -13,7 +13,7 @@ import pytest
 from support import otlp
 from support.api import api_settings
 from support.daemon import free_port
-from support.grpcwire import RESOURCE_EXHAUSTED, Answer, assert_error, frame, headers
+from support.grpcwire import RESOURCE_EXHAUSTED, UNAVAILABLE, Answer, assert_error, frame, headers
 from support.otlphttp import JSON, PROTOBUF, Connection, to_json
 from support.waiting import eventually
 
@@ -77,6 +77,35 @@ def test_json_is_held_as_protobuf_too(starling, request_message):
         assert_names_keys(answer.error(413))
         # The connection and the daemon go on, and nothing is held.
         assert connection.post("traces", b"{}", JSON).status == 200
+
+
+@pytest.mark.parametrize("is_grpc", [False, True], ids=["http", "grpc"])
+def test_rows_that_do_not_fit(starling, db, is_grpc):
+    """It can be unpacked, but beside that there is no room for its rows: the writer says so, and soon."""
+    spans = [otlp.span(attributes=[otlp.attribute(f"k{place}", "v" * 52) for place in range(20)])
+             for _ in range(3_150)]
+    body = otlp.request("traces", spans).SerializeToString()
+    assert len(body) < 4 << 20
+
+    def refusal():
+        """None while something else is held as well."""
+        if not is_grpc:
+            with Connection(PORT) as connection:
+                answer = connection.post("traces", body)
+            return answer.error(413) if answer.status != 503 else None
+        with starling.client() as client:
+            stream_id = client.open(headers(starling.port))
+            client.send(stream_id, frame(body), end_stream=True)
+            answer = Answer(client.wait(stream_id))
+        if answer.code == UNAVAILABLE:
+            return None
+        assert_error(answer, {RESOURCE_EXHAUSTED})
+        return answer.message
+
+    assert_names_keys(eventually(refusal, "the request to be refused"))
+    with Connection(PORT) as connection:
+        connection.export("traces", otlp.request("traces"))
+    assert db.execute("SELECT count(*) FROM otel_spans_fact").fetchone() == (1,)
 
 
 def test_nothing_stays_held(starling, request_message):

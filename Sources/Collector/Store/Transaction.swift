@@ -168,7 +168,7 @@ struct Transaction: ~Copyable {
     private mutating func resolveDimensions(
         of batch: borrowing ExportBatch, on connection: inout PGConnection
     ) throws(Stop) -> Int {
-        try resolve(distinctCount(batch), on: &connection) { builder, index in
+        try resolve(distinctCount(batch), of: batch, on: &connection) { builder, index in
             batch.withExport(index) { builder.resolveDimensions(of: $0.export, at: index) }
         }
     }
@@ -176,7 +176,7 @@ struct Transaction: ~Copyable {
     private mutating func resolveSeries(
         of batch: borrowing ExportBatch, exportCount: Int, on connection: inout PGConnection
     ) throws(Stop) -> Int {
-        try resolve(exportCount, on: &connection) { builder, index in
+        try resolve(exportCount, of: batch, on: &connection) { builder, index in
             batch.withExport(index) { builder.resolveSeries(of: $0.export, at: index) }
         }
     }
@@ -199,7 +199,7 @@ struct Transaction: ~Copyable {
     /// Takes `step` for one export after the other, writing what is missing in between; returns for
     /// how many exports it went through before the memory budget was spent.
     private mutating func resolve(
-        _ exportCount: Int, on connection: inout PGConnection,
+        _ exportCount: Int, of batch: borrowing ExportBatch, on connection: inout PGConnection,
         _ step: (inout RowBuilder, Int) -> RowBuilder.Resolution
     ) throws(Stop) -> Int {
         var index = 0
@@ -208,7 +208,7 @@ struct Transaction: ~Copyable {
             case .resolved: index += 1
             case .missingIsFull: try writeMissing(on: &connection)
             case .overBudget:
-                guard index > 0 else { throw .overBudget(isAlone: false) }
+                guard index > 0 else { throw overBudget(batch) }
                 builder.truncate(exportCount: index)
                 break resolving
             }

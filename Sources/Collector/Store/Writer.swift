@@ -79,8 +79,9 @@ final class Writer: Sendable {
             case .overBudget(isAlone: true):
                 refuseFirst(
                     &batch,
-                    "storing it takes more memory than memory.budget_bytes; "
-                        + "send less at once")
+                    "storing it takes more memory than memory.budget_bytes "
+                        + "(\(shared.budget.limitBytes)) has, although limits.request_bytes_max "
+                        + "lets it in; send less at once")
             case .deadLettersTooLarge:
                 if state.transaction.exportCountMax > 1 {
                     state.transaction.exportCountMax = 1
