@@ -37,15 +37,18 @@ package struct ServedEndpoints: Sendable {
     package let grpc: Endpoint?
     package let http: Endpoint?
     package let api: Endpoint?
+    package let jaeger: Endpoint?
     /// Whether `http` is a socket that the service manager opened: its path is not ours.
     let isHTTPAdopted: Bool
 
     package init(
-        grpc: Endpoint?, http: Endpoint?, api: Endpoint?, isHTTPAdopted: Bool = false
+        grpc: Endpoint?, http: Endpoint?, api: Endpoint?, jaeger: Endpoint? = nil,
+        isHTTPAdopted: Bool = false
     ) {
         self.grpc = grpc
         self.http = http
         self.api = api
+        self.jaeger = jaeger
         self.isHTTPAdopted = isHTTPAdopted
     }
 }
@@ -108,6 +111,9 @@ package struct Daemon {
         pipeline.start()
         if let endpoint = pipeline.endpoint { logger.notice("serving OTLP/gRPC on \(endpoint)") }
         if let endpoint = served.http { logger.notice("serving OTLP/HTTP on \(endpoint)") }
+        if let endpoint = served.jaeger {
+            logger.notice("serving Jaeger's query API on \(endpoint)")
+        }
         if let endpoint = served.api { logger.notice("serving metrics and health on \(endpoint)") }
         started(served)
         serviceManager.ready(status: "serving")

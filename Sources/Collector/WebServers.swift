@@ -6,10 +6,15 @@ package import TLS
 /// What is served over HTTP, beside the stations: by whom.
 package struct WebServers: Sendable {
     let api: any APIServer & TLSServer
+    let jaeger: any APIServer & TLSServer
     let http: any ExportServer & TLSServer
 
-    package init(api: any APIServer & TLSServer, http: any ExportServer & TLSServer) {
+    package init(
+        api: any APIServer & TLSServer, jaeger: any APIServer & TLSServer,
+        http: any ExportServer & TLSServer
+    ) {
         self.api = api
+        self.jaeger = jaeger
         self.http = http
     }
 
@@ -20,29 +25,41 @@ package struct WebServers: Sendable {
         _ configuration: Configuration, _ pipeline: Pipeline, _ tls: TLSKeeper?,
         httpSocket: Int32?
     ) throws(DaemonError) -> ServedEndpoints {
-        let observer = pipeline.observer
-        if let wanted = configuration.listen.api,
-            let acceptor = tls?.acceptor(for: .api, at: wanted)
-        {
-            api.secure(with: acceptor)
-        }
-        let apiEndpoint = try started(configuration.listen.api, "listen.api") {
-            (address) throws(APIServerFailure) in
-            try api.start(at: address, observing: observer)
-        }
-        if let apiEndpoint { observer.serves(.init(name: "api", address: "\(apiEndpoint)")) }
+        let apiEndpoint = try start(api, .api, configuration.listen.api, pipeline, tls)
+        var jaegerEndpoint: Endpoint?
         do throws(DaemonError) {
+            jaegerEndpoint = try start(
+                jaeger, .jaeger, configuration.listen.jaeger, pipeline, tls)
             let httpEndpoint = try startHTTP(configuration, pipeline, tls, httpSocket)
             if let httpEndpoint {
-                observer.serves(.init(name: "http", address: "\(httpEndpoint)"))
+                pipeline.observer.serves(.init(name: "http", address: "\(httpEndpoint)"))
             }
             return ServedEndpoints(
                 grpc: pipeline.endpoint, http: httpEndpoint, api: apiEndpoint,
-                isHTTPAdopted: httpSocket != nil)
+                jaeger: jaegerEndpoint, isHTTPAdopted: httpSocket != nil)
         } catch {
-            stop(ServedEndpoints(grpc: nil, http: nil, api: apiEndpoint))
+            stop(ServedEndpoints(grpc: nil, http: nil, api: apiEndpoint, jaeger: jaegerEndpoint))
             throw error
         }
+    }
+
+    /// One that reads only; nil where it is off.
+    private func start(
+        _ server: any APIServer & TLSServer, _ listener: ListenerName, _ wanted: Endpoint?,
+        _ pipeline: Pipeline, _ tls: TLSKeeper?
+    ) throws(DaemonError) -> Endpoint? {
+        if let wanted, let acceptor = tls?.acceptor(for: listener, at: wanted) {
+            server.secure(with: acceptor)
+        }
+        let observer = pipeline.observer
+        let endpoint = try started(wanted, "listen.\(listener.rawValue)") {
+            (address) throws(APIServerFailure) in
+            try server.start(at: address, observing: observer)
+        }
+        if let endpoint {
+            observer.serves(.init(name: listener.rawValue, address: "\(endpoint)"))
+        }
+        return endpoint
     }
 
     /// Ends what `start` began.
@@ -51,8 +68,9 @@ package struct WebServers: Sendable {
             http.stop()
             if !served.isHTTPAdopted { WebStart.clean(endpoint) }
         }
-        if let endpoint = served.api {
-            api.stop()
+        for (server, endpoint) in [(jaeger, served.jaeger), (api, served.api)] {
+            guard let endpoint else { continue }
+            server.stop()
             WebStart.clean(endpoint)
         }
     }

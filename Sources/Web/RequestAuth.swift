@@ -21,12 +21,12 @@ enum RequestAuth {
     /// tenant may read.
     static func refusalOfQuery(
         _ head: HTTPRequest, from peer: PeerContext, for access: Access,
-        _ authenticator: any Authenticator
+        _ authenticator: any Authenticator, as form: FailureForm
     ) -> Response? {
         switch verdict(on: head, from: peer, for: access, authenticator) {
-        case .refused(let failure): response(failure)
+        case .refused(let failure): response(failure, as: form)
         case .admitted(let identity) where identity?.tenant.isEmpty == false:
-            Routes.problem(
+            form.refusal(
                 .forbidden,
                 "this token is of one tenant, and answers are not limited to one; use a token "
                     + "without a tenant")
@@ -83,9 +83,11 @@ enum RequestAuth {
         }
     }
 
-    /// As every error of the API.
-    static func response(_ failure: AuthFailure) -> Response {
-        var response = Routes.problem(status(of: failure), failure.message)
+    /// As every error of the API that is asked.
+    static func response(
+        _ failure: AuthFailure, as form: FailureForm = .problem
+    ) -> Response {
+        var response = form.refusal(status(of: failure), failure.message)
         response.headers.append(contentsOf: fields(of: failure))
         return response
     }

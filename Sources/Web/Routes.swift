@@ -16,6 +16,8 @@ enum Routes {
         let routes = QueryRoutes(to: router, answering: query, for: daemon.authenticator)
         QueryAPI.add(to: routes)
         routes.seal()
+        JaegerRoutes.add(
+            to: router, at: JaegerRoutes.mount, answering: query, for: daemon.authenticator)
         let document = OpenAPIDocument.text(version: daemon.observe().version)
         add("openapi.json", to: router) { _ in
             response(.ok, document, contentType: "application/json")
@@ -44,6 +46,16 @@ enum Routes {
         return router
     }
 
+    /// Jaeger's query API alone, where its clients expect it.
+    static func jaegerRouter(
+        observing daemon: any DaemonObserver, answering query: QueryService
+    ) -> Router<Context> {
+        let router = Router(context: Context.self, options: .autoGenerateHeadEndpoints)
+        router.add(middleware: JSONErrors())
+        JaegerRoutes.add(to: router, at: "", answering: query, for: daemon.authenticator)
+        return router
+    }
+
     /// Serves GET and HEAD of `path`; other methods hear which there are. With `authenticator` to
     /// those with the scope `read`.
     private static func add(
@@ -55,7 +67,7 @@ enum Routes {
             let failure = authenticator.flatMap {
                 RequestAuth.failure(of: request.head, from: context, for: .read, $0)
             }
-            return failure.map(RequestAuth.response) ?? respond(request)
+            return failure.map { RequestAuth.response($0) } ?? respond(request)
         }
         for method in otherMethods {
             router.on(path, method: method) { _, _ in

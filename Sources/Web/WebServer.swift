@@ -16,6 +16,7 @@ package import TLS
 package final class WebServer: APIServer, TLSServer {
     private let logger: Logger
     private let query: QueryService
+    private let offer: Offer
     private let acceptor = Mutex<TLSAcceptor?>(nil)
     private let server = ServerTask()
 
@@ -27,9 +28,18 @@ package final class WebServer: APIServer, TLSServer {
     private static let headerFieldSizeBytesMax = 8 << 10
     private static let headerCountMax = 100
 
+    /// What is served.
+    package enum Offer: Sendable {
+        /// All of the above, and Jaeger's query API at `/jaeger`.
+        case everything
+        /// Jaeger's query API, at the root.
+        case jaeger
+    }
+
     /// Starts and stops `query` with itself.
-    package init(query: QueryService, logger: Logger) {
+    package init(query: QueryService, offering offer: Offer = .everything, logger: Logger) {
         self.query = query
+        self.offer = offer
         self.logger = logger
     }
 
@@ -42,7 +52,10 @@ package final class WebServer: APIServer, TLSServer {
     ) throws(APIServerFailure) -> UInt16? {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         query.start()
-        return try server.start(on: group.any(), name: "the API", logger: logger) { running in
+        return try server.start(
+            on: group.any(), name: offer == .jaeger ? "Jaeger's API" : "the API",
+            logger: logger
+        ) { running in
             try await self.makeApplication(at: address, observing: daemon, on: group, running)
                 .run()
         }
@@ -73,7 +86,9 @@ package final class WebServer: APIServer, TLSServer {
             case .unix(let path): .unixDomainSocket(path: path)
             }
         return Application(
-            router: Routes.router(observing: daemon, answering: query),
+            router: offer == .jaeger
+                ? Routes.jaegerRouter(observing: daemon, answering: query)
+                : Routes.router(observing: daemon, answering: query),
             server: HTTPServerBuilder { [acceptor = acceptor.withLock { $0 }] responder in
                 WatchedChannel(
                     SecureChannel(

@@ -33,12 +33,13 @@ final class Service {
 
     /// Runs the daemon until it is told to end. `started` hears where what is served.
     func run(started: (ServedEndpoints) -> Void) throws(DaemonError) {
+        let query = QueryService(ReaderSettings(configuration))
         var daemon = Daemon(
             configuration, logger: logger, serviceManager: serviceManager,
             sockets: sockets,
             servers: WebServers(
-                api: WebServer(
-                    query: QueryService(ReaderSettings(configuration)), logger: logger),
+                api: WebServer(query: query, logger: logger),
+                jaeger: WebServer(query: query, offering: .jaeger, logger: logger),
                 http: OTLPServer(logger: logger)))
         try daemon.serve(started: started, reload: reload)
     }

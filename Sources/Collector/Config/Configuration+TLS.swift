@@ -4,7 +4,7 @@ package import TLS
 
 /// A listener by its name in the configuration (`listen.grpc`, …).
 package enum ListenerName: String, Sendable, CaseIterable {
-    case grpc, http, api
+    case grpc, http, api, jaeger
 }
 
 extension Configuration {
@@ -61,7 +61,7 @@ extension ConfigurationKey {
             default: "10s", isReloadable: true,
             help: "How long a new connection may take for its handshake"),
         ConfigurationKey(
-            "tls.listeners", \.tls.listeners, .listeners, default: "grpc, http, api",
+            "tls.listeners", \.tls.listeners, .listeners, default: "grpc, http, api, jaeger",
             help: "The listeners that speak TLS once there is a certificate; "
                 + "unix sockets never do"),
         ConfigurationKey(

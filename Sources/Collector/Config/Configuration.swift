@@ -52,6 +52,8 @@ package struct Configuration: Sendable, Equatable {
         package internal(set) var http: Endpoint?
         /// `listen.api`. Metrics, health and status over HTTP.
         package internal(set) var api: Endpoint?
+        /// `listen.jaeger`. Jaeger's query API, where its clients expect it.
+        package internal(set) var jaeger: Endpoint?
         /// `listen.unix_mode`. Permission bits of the files of unix sockets.
         package internal(set) var unixMode = 0
         /// `listen.proxy_protocol`. Connections to `listen.grpc` begin with a PROXY header.

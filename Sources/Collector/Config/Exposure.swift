@@ -91,6 +91,7 @@ extension Configuration.Listen {
         case .grpc: grpc
         case .http: http
         case .api: api
+        case .jaeger: jaeger
         }
     }
 }

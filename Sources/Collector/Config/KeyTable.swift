@@ -47,6 +47,9 @@ extension ConfigurationKey {
             "listen.api", \.listen.api, .endpoint, default: "127.0.0.1:8080",
             help: "Where metrics, health and status are served over HTTP"),
         ConfigurationKey(
+            "listen.jaeger", \.listen.jaeger, .endpoint, default: "",
+            help: "Where Jaeger's query API is served at the root"),
+        ConfigurationKey(
             "listen.unix_mode", \.listen.unixMode, .fileMode, default: "0660",
             help: "Who may connect to a unix socket, as the permission bits of its file"),
         ConfigurationKey(

@@ -134,6 +134,7 @@ extension ConfigurationLoader {
         let listen = configuration.listen
         let named = [
             ("listen.grpc", listen.grpc), ("listen.http", listen.http), ("listen.api", listen.api),
+            ("listen.jaeger", listen.jaeger),
         ]
         for (index, (name, endpoint)) in named.enumerated() {
             guard let endpoint, !endpoint.isEphemeral else { continue }

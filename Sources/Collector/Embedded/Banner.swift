@@ -17,6 +17,9 @@ package enum Banner {
         text += "  OTLP/gRPC   \(served.grpc?.description ?? "off")\n"
         text += "  OTLP/HTTP   \(served.http.map { target($0, .http) } ?? "off")\n"
         text += "  API         \(served.api.map { target($0, .api) } ?? "off")\n"
+        if let jaeger = served.jaeger {
+            text += "  Jaeger API  \(target(jaeger, .jaeger))\n"
+        }
         text += "  database    \(psqlCommand)\n"
         let ways: [(String, Endpoint?, ListenerName)] = [
             ("grpc", served.grpc, .grpc), ("http/protobuf", served.http, .http),

@@ -59,7 +59,7 @@ final class TLSKeeper: Sendable {
             switch listener {
             case .grpc: [.http2]
             case .http: [.http2, .http1]
-            case .api: [.http1]
+            case .api, .jaeger: [.http1]
             }
         return TLSAcceptor(
             source, protocols: protocols,

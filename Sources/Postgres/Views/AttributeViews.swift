@@ -98,8 +98,8 @@ struct AttributeViews {
     }
 }
 
-/// Attributes as one object, for the enriched views.
-enum MergedAttributes {
+/// SQL for the attributes of a row as one jsonb object, for the enriched views and for readers.
+package enum MergedAttributes {
     /// Pairs per call: a function takes at most 100 arguments.
     private static let pairCountMax = 48
 
@@ -141,11 +141,13 @@ enum MergedAttributes {
             """
     }
 
-    static func ofResource(id: String) -> String {
+    /// Of the resource that the SQL expression `id` names.
+    package static func ofResource(id: String) -> String {
         ofDimension(prefix: "otel_resource_attrs", idColumn: "resource_id", id: id)
     }
 
-    static func ofScope(id: String) -> String {
+    /// Of the scope that the SQL expression `id` names.
+    package static func ofScope(id: String) -> String {
         ofDimension(prefix: "otel_scope_attrs", idColumn: "scope_id", id: id)
     }
 

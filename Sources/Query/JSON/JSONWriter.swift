@@ -87,6 +87,12 @@ package struct JSONWriter: Sendable {
         bytes.append(contentsOf: "null".utf8)
     }
 
+    /// JSON text that is known to be some.
+    mutating func literal(_ value: String) {
+        separate()
+        bytes.append(contentsOf: value.utf8)
+    }
+
     /// JSON text as PostgreSQL made it.
     package mutating func json(_ value: ByteSlice) {
         separate()

@@ -1,19 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Postgres
+internal import Synchronization
 
 /// Answers questions about what is stored: what the API has of the database.
 ///
 /// Thread: any. Nothing here blocks: the readers do.
 package final class QueryService: Sendable {
     private let pool: ReaderPool
+    private let userCount = Mutex(0)
 
     package init(_ settings: ReaderSettings) { pool = ReaderPool(settings) }
 
-    /// Starts the readers. Call once, before the first question.
-    package func start() { pool.start() }
+    /// Starts the readers, for the first of those that answer with them. Call once for each, before
+    /// its first question.
+    package func start() {
+        userCount.withLock { count in
+            if count == 0 { pool.start() }
+            count += 1
+        }
+    }
 
-    /// Ends the readers; questions under way fail with `databaseUnavailable`.
-    package func stop() { pool.end() }
+    /// Ends the readers with the last of those that called `start`; questions under way fail with
+    /// `databaseUnavailable`.
+    package func stop() {
+        let isLast = userCount.withLock { count in
+            count -= 1
+            return count == 0
+        }
+        if isLast { pool.end() }
+    }
 
     /// Questions that wait for a reader.
     package var waitingCount: Int { pool.waitingCount }

@@ -32,7 +32,8 @@ enum Problem {
         return response
     }
 
-    private static func status(of kind: QueryFailure.Kind) -> HTTPResponse.Status {
+    /// What a kind of failure is in HTTP, whatever form it is told in.
+    static func status(of kind: QueryFailure.Kind) -> HTTPResponse.Status {
         switch kind {
         case .invalidParameter, .invalidFilter, .cursorMismatch: .badRequest
         case .rangeTooWide: .unprocessableContent

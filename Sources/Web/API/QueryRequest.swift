@@ -26,7 +26,7 @@ struct QueryRequest {
         path = context.parameters
         self.interest = interest
         acceptsGzip = QueryRequest.takesGzip(request.headers[values: .acceptEncoding])
-        parameters = request.uri.queryParameters.map { (String($0.key), String($0.value)) }
+        parameters = QueryText.parameters(request.uri.query ?? "")
         guard parameters.count <= QueryRequest.parameterCountMax else {
             throw QueryFailure(
                 .invalidParameter,
@@ -45,7 +45,7 @@ struct QueryRequest {
     }
 
     /// A part of the path by its name in the route, decoded.
-    func part(_ name: String) -> String { path.get(name) ?? "" }
+    func part(_ name: String) -> String { QueryText.decoded(path.get(name) ?? "", isForm: false) }
 
     /// Takes the parameter `name`; nil where it is not there. Twice is an error.
     mutating func take(_ name: String) throws(QueryFailure) -> String? {

@@ -13,13 +13,15 @@ final class QueryRoutes {
     private let service: QueryService
     /// Nil where everybody may ask.
     private let authenticator: (any Authenticator)?
+    private let form: FailureForm
     /// What was added: methods by path.
     private(set) var methods: [String: [HTTPRequest.Method]] = [:]
 
     init(
         to router: Router<PeerContext>, answering service: QueryService,
-        for authenticator: (any Authenticator)?
+        for authenticator: (any Authenticator)?, tellingFailuresAs form: FailureForm = .problem
     ) {
+        self.form = form
         self.router = router
         self.service = service
         self.authenticator = authenticator
@@ -32,9 +34,10 @@ final class QueryRoutes {
     ) {
         methods[path, default: []] += method == .get ? [.get, .head] : [method]
         router.on(RouterPath(path), method: method) {
-            [service, authenticator] request, context in
+            [service, authenticator, form] request, context in
             let refusal = authenticator.flatMap {
-                RequestAuth.refusalOfQuery(request.head, from: context, for: access, $0)
+                RequestAuth.refusalOfQuery(
+                    request.head, from: context, for: access, $0, as: form)
             }
             if let refusal { return refusal }
             let interest = Interest()
@@ -44,8 +47,16 @@ final class QueryRoutes {
                 var asked = try await QueryRequest(request, context, interest)
                 return QueryRoutes.response(try await handler(&asked, service), to: request)
             } catch let failure as QueryFailure {
-                return Problem.response(failure)
+                return form.failure(failure)
             }
+        }
+    }
+
+    /// Says of `method` of `path` that it is not implemented, and in `message` what is.
+    func refuse(_ method: HTTPRequest.Method, _ path: String, _ message: String) {
+        methods[path, default: []] += method == .get ? [.get, .head] : [method]
+        router.on(RouterPath(path), method: method) { [form] _, _ in
+            form.refusal(.notImplemented, message)
         }
     }
 
@@ -54,8 +65,9 @@ final class QueryRoutes {
         for (path, served) in methods {
             let names = served.map(\.rawValue).joined(separator: ", ")
             for method in QueryRoutes.allMethods where !served.contains(method) {
-                router.on(RouterPath(path), method: method) { _, _ in
-                    var answer = Routes.problem(.methodNotAllowed, "only \(names) are served here")
+                router.on(RouterPath(path), method: method) { [form] _, _ in
+                    var answer = form.refusal(
+                        .methodNotAllowed, "only \(names) are served here")
                     answer.headers[.allow] = names
                     return answer
                 }

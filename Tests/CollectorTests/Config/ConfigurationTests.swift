@@ -103,7 +103,8 @@ private func problems(
     private static let others: [String: String] = [
         "database.url": "host=elsewhere", "database.writers": "7", "database.connect_timeout": "7s",
         "database.statement_timeout": "7s", "listen.grpc": "[::1]:4000", "listen.http": "h:1",
-        "listen.api": "unix:/a", "auth.required": "true", "auth.allow_anonymous": "true",
+        "listen.api": "unix:/a", "listen.jaeger": "unix:/b", "auth.required": "true",
+        "auth.allow_anonymous": "true",
         "auth.client_certificates": "true", "auth.token_refresh": "7s",
         "limits.request_bytes_max": "1MiB",
         "limits.unpacked_bytes_max": "2MiB",
