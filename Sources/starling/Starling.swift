@@ -22,13 +22,14 @@ struct Starling: ParsableCommand {
               starling serve
 
             Exit codes: 0 ok; 2 migrations are pending (migrate --check); 64 wrong usage; 69 the \
-            database (for status: the daemon) cannot be reached; 78 wrong configuration; 1 \
-            anything else.
+            database (for status, query and trace: the daemon) cannot be reached; 78 wrong \
+            configuration; 1 anything else.
             """,
         version: "starling \(Version.text)",
         subcommands: [
             Up.self, Serve.self, Migrate.self, Status.self, Config.self, Partitions.self,
             Retention.self, Tokens.self, Attributes.self, DeadLetters.self, Send.self,
+            QueryVerb.self, TraceVerb.self,
         ])
 
     /// Parses, runs, and turns every error into its text and its exit code.

@@ -23,7 +23,7 @@ extension FilterReader {
             Places(field: parameter, operation: parameter, value: parameter))
     }
 
-    private static func meanings(of text: String, in name: String) -> [JSONValue] {
+    static func meanings(of text: String, in name: String) -> [JSONValue] {
         var meanings = [JSONValue.string(text)]
         guard IntrinsicField(rawValue: name) == nil else { return meanings }
         if let truth = Bool(text) { meanings.append(.bool(truth)) }

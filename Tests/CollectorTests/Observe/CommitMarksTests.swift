@@ -170,7 +170,7 @@ private func error(
     }
 }
 
-@Suite struct StatusClientTests {
+@Suite struct APIClientTests {
     @Test(
         arguments: [
             ("HTTP/1.1 200 OK\r\nA: b\r\n\r\nbody", 200, "body"),
@@ -180,7 +180,7 @@ private func error(
             ("HTTP/1.1\r\n\r\n", nil, nil), ("HTTP/1.1 many\r\n\r\n", nil, nil),
         ] as [(String, Int?, String?)])
     func answers(text: String, status: Int?, body: String?) {
-        let parsed = StatusClient.parse(Array(text.utf8))
+        let parsed = APIClient.parse(Array(text.utf8))
         #expect(parsed?.status == status)
         #expect(parsed?.body == body)
     }

@@ -3,47 +3,46 @@ internal import Base
 package import Socket
 package import TLS
 
-/// Asks a daemon how it is doing, over the HTTP of its `listen.api`.
+/// Asks a daemon something over the HTTP of its `listen.api`: one request, one connection.
 ///
-/// Thread: any. Blocks for as long as a connection takes, and a few seconds for the answer.
-package struct StatusClient {
-    /// In which form the daemon answers.
-    package enum Form: Sendable {
-        /// A screen for people.
-        case text
-        case json
-
-        fileprivate var contentType: String {
-            switch self {
-            case .text: "text/plain"
-            case .json: "application/json"
-            }
-        }
+/// Thread: any. Blocks for as long as a connection takes, and `patienceMs` for the answer.
+package struct APIClient {
+    /// What the daemon says, whatever the status is.
+    package struct Answer: Sendable {
+        package let status: Int
+        package let body: String
     }
 
-    private let endpoint: Endpoint
+    /// Where it asks.
+    package let endpoint: Endpoint
     private let token: String?
     private let context: TLSClientContext?
+    private let patienceMs: Int
 
-    private static let patienceMs = 5_000
-    private static let answerSizeBytesMax = 1 << 20
+    /// Longer answers are cut off, and an error.
+    private static let answerSizeBytesMax = 256 << 20
 
     /// `token` is of scope `read`, where the daemon asks for one; with a `context` it is asked over
     /// TLS.
     package init(
-        _ endpoint: Endpoint, token: String? = nil, context: TLSClientContext? = nil
+        _ endpoint: Endpoint, token: String? = nil, context: TLSClientContext? = nil,
+        patienceMs: Int = 5_000
     ) {
         self.endpoint = endpoint
         self.token = token
         self.context = context
+        self.patienceMs = patienceMs
     }
 
-    /// What the daemon says. Errors: `daemonUnreachable`, `failed`.
-    package func status(_ form: Form) throws(DaemonError) -> String {
-        let answer: [UInt8]
+    /// The answer to GET of `target`, a path with its parameters. Errors: `daemonUnreachable`;
+    /// `failed` where no HTTP server answers, or one that lets us not in.
+    package func answer(
+        to target: String, accepting contentType: String
+    ) throws(DaemonError) -> Answer {
+        let received: [UInt8]
         do throws(SystemError) {
-            answer = try ask(
-                "GET /api/status HTTP/1.1\r\nHost: starling\r\nAccept: \(form.contentType)\r\n"
+            received = try ask(
+                "GET \(target) HTTP/1.1\r\nHost: starling\r\nAccept: \(contentType)\r\n"
                     + "Connection: close\r\n"
                     + (token.map { "Authorization: Bearer \($0)\r\n" } ?? "") + "\r\n")
         } catch {
@@ -52,7 +51,7 @@ package struct StatusClient {
                 "no daemon answers on \(endpoint): \(error); check that it runs, and listen.api "
                     + "or --api")
         }
-        guard let (status, body) = StatusClient.parse(answer) else {
+        guard let (status, body) = APIClient.parse(received) else {
             throw DaemonError(
                 .failed, "what answers on \(endpoint) is no HTTP server; check listen.api or --api")
         }
@@ -62,23 +61,20 @@ package struct StatusClient {
                 "\(endpoint) does not let us in (status \(status)); give a token of scope read "
                     + "with --token-file or STARLING_TOKEN")
         }
-        guard status == 200 else {
-            throw DaemonError(
-                .failed,
-                "\(endpoint) answers with status \(status); check that it is Starling's listen.api")
-        }
-        return body
+        return Answer(status: status, body: body)
     }
 
     /// Everything that the peer sends until it closes.
     private func ask(_ request: String) throws(SystemError) -> [UInt8] {
         let socket = try DialedSocket(to: endpoint, context: context)
         let buffer = ReadBuffer()
-        unsafe buffer.bytes.copyBytes(from: request.utf8)
-        try socket.sendAll(buffer.prefix(request.utf8.count))
-        let deadlineNs = Clock.monotonicNs + UInt64(StatusClient.patienceMs) * 1_000_000
+        let sent: Result<Void, SystemError> = unsafe Array(request.utf8).withUnsafeBytes { bytes in
+            Result { () throws(SystemError) in try socket.sendAll(unsafe ByteSlice(bytes)) }
+        }
+        try sent.get()
+        let deadlineNs = Clock.monotonicNs + UInt64(patienceMs) * 1_000_000
         var answer: [UInt8] = []
-        while answer.count < StatusClient.answerSizeBytesMax {
+        while answer.count < APIClient.answerSizeBytesMax {
             let leftNs = deadlineNs - min(Clock.monotonicNs, deadlineNs)
             let count = try unsafe socket.receive(
                 into: buffer.bytes, timeoutMs: Int(leftNs / 1_000_000))
