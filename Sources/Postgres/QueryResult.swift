@@ -56,6 +56,14 @@ package struct QueryResult: ~Copyable {
         }
     }
 
+    /// A field of type float8; nil for NULL.
+    package func double(row: Int, column: Int) -> Double? {
+        guard !isNull(row: row, column: column) else { return nil }
+        let slice = bytes(row: row, column: column)
+        precondition(slice.count == 8, "column \(column) is not a double")
+        return Double(bitPattern: slice.bigEndian(at: 0, as: UInt64.self))
+    }
+
     /// A field of type bool; nil for NULL.
     package func bool(row: Int, column: Int) -> Bool? {
         guard !isNull(row: row, column: column) else { return nil }

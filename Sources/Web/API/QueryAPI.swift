@@ -4,5 +4,7 @@
 enum QueryAPI {
     static func add(to routes: QueryRoutes) {
         TraceRoutes.add(to: routes)
+        ServiceRoutes.add(to: routes)
+        MetricRoutes.add(to: routes)
     }
 }

@@ -75,9 +75,10 @@ final class QueryRoutes {
         }
     }
 
-    private static let allMethods: [HTTPRequest.Method] = [
-        .get, .head, .post, .put, .patch, .delete, .options, .trace, .connect,
-    ]
+    private static let allMethods: [HTTPRequest.Method] =
+        [
+            .get, .head, .post, .put, .patch, .delete, .options, .trace, .connect,
+        ] + ["QUERY"].compactMap { HTTPRequest.Method($0) }
 
     private static func response(_ answer: Answer, to request: Request) -> Response {
         var headers: HTTPFields = [

@@ -44,7 +44,8 @@ enum OpenAPIDocument {
     }
 
     /// What is served, in the order of the document. A test holds it against the routes.
-    static let operations = TraceRoutes.operations
+    static let operations =
+        TraceRoutes.operations + ServiceRoutes.operations + MetricRoutes.operations
 
     private static let schemas: [(name: String, schema: Schema)] =
         [
@@ -61,5 +62,5 @@ enum OpenAPIDocument {
                         ), ("retry_after", .integer),
                     ])
             ), ("Refusal", .object([("status", .integer), ("error", .text)])),
-        ] + TraceRoutes.schemas
+        ] + TraceRoutes.schemas + ServiceRoutes.schemas + MetricRoutes.schemas
 }

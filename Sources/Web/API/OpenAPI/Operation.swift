@@ -13,6 +13,9 @@ struct Operation: Sendable {
         /// Whether any name with this one before it, as in `attr.`, is meant; OpenAPI cannot say
         /// it.
         var isPrefix = false
+        /// Whether nobody can make up a value, but only hand one back that an answer gave: what
+        /// the document shows of it would be refused. The summary of the operation names it.
+        var isOpaque = false
 
         static func path(_ name: String, _ schema: Schema, _ summary: String) -> Parameter {
             Parameter(
@@ -74,7 +77,7 @@ struct Operation: Sendable {
         var members: [(String, JSONText)] = [
             ("summary", .text(summary)),
             ("operationId", .text(method.rawValue.lowercased() + operationName)),
-            ("parameters", .list(parameters.filter { !$0.isPrefix }.map(\.json))),
+            ("parameters", .list(parameters.filter { !$0.isPrefix && !$0.isOpaque }.map(\.json))),
         ]
         if let body {
             let content: JSONText = .object([

@@ -16,6 +16,8 @@ indirect enum Schema: Sendable {
     /// Any JSON value.
     case any
     case list(Schema)
+    /// Of up to so many elements.
+    case shortList(Schema, countMax: Int)
     /// Members that are always there, and those that may be.
     case object([(name: String, schema: Schema)], optional: [(name: String, schema: Schema)] = [])
     /// An object of any members that look like this.
@@ -28,6 +30,8 @@ indirect enum Schema: Sendable {
     /// 64 bits as a string of digits.
     static let digits = Schema.form("^-?[0-9]+$")
     static let traceID = Schema.form("^[0-9a-f]{32}$")
+    /// Any text that PostgreSQL can hold.
+    static let storable = Schema.form("^[^\\u0000]*$")
     static let spanID = Schema.form("^[0-9a-f]{16}$")
     /// Attributes by their keys; docs/attributes.md says how values are written.
     static let attributes = Schema.map(.any)
@@ -50,6 +54,9 @@ indirect enum Schema: Sendable {
         case .truth: Schema.typed("boolean")
         case .any: .object([])
         case .list(let element): Schema.typed("array", [("items", element.json)])
+        case .shortList(let element, let countMax):
+            Schema.typed(
+                "array", [("items", element.json), ("maxItems", .number(Int64(countMax)))])
         case .object(let members, let optional): Schema.object(members, optional)
         case .map(let value): Schema.typed("object", [("additionalProperties", value.json)])
         case .nullable(let schema):
