@@ -61,14 +61,16 @@ package struct StoredDeadLetter: Sendable {
 }
 
 extension PGConnection {
-    /// Up to `limit` dead letters behind `afterID`, oldest first; or the newest ones, newest first.
+    /// Up to `limit` dead letters behind `afterID` and before `beforeID`, oldest first; or the
+    /// newest ones, newest first.
     package mutating func listDeadLetters(
-        _ filter: DeadLetterFilter, afterID: Int64 = 0, limit: Int, isNewestFirst: Bool = false,
-        deadlineNs: UInt64
+        _ filter: DeadLetterFilter, afterID: Int64 = 0, beforeID: Int64 = .max, limit: Int,
+        isNewestFirst: Bool = false, deadlineNs: UInt64
     ) throws(DatabaseError) -> [StoredDeadLetter] {
         var parameters = QueryParameters()
         parameters.append(afterID)
         parameters.append(Int64(limit))
+        parameters.append(beforeID)
         let condition = filter.condition(&parameters)
         func ns(_ column: String) -> String { "(extract(epoch FROM \(column)) * 1000000000)::int8" }
         let result = try query(
@@ -77,7 +79,8 @@ extension PGConnection {
                 encode(request_fingerprint, 'hex'), request_item_count, item_ordinal,
                 \(ns("received_at")), \(ns("dead_lettered_at")), retry_count, \(ns("retried_at")),
                 size_bytes
-            FROM otel_dead_letters WHERE dead_letter_id > $1 AND \(condition)
+            FROM otel_dead_letters
+            WHERE dead_letter_id > $1 AND dead_letter_id < $3 AND \(condition)
             ORDER BY dead_letter_id \(isNewestFirst ? "DESC" : "ASC") LIMIT $2
             """, parameters, deadlineNs: deadlineNs)
         return (0..<result.rowCount).compactMap { row in

@@ -18,19 +18,28 @@ enum RequestAuth {
     /// The response to who may not ask about what is stored; nil for who may.
     ///
     /// What is stored is not separated by tenants for readers, so nobody whose token is of one
-    /// tenant may read.
+    /// tenant may read. Nobody changes anything without a token, even where none is required.
     static func refusalOfQuery(
         _ head: HTTPRequest, from peer: PeerContext, for access: Access,
-        _ authenticator: any Authenticator, as form: FailureForm
+        _ authenticator: (any Authenticator)?, as form: FailureForm
     ) -> Response? {
-        switch verdict(on: head, from: peer, for: access, authenticator) {
-        case .refused(let failure): response(failure, as: form)
+        var found = AuthVerdict.admitted(nil)
+        if let authenticator {
+            found = verdict(on: head, from: peer, for: access, authenticator)
+        }
+        switch found {
+        case .refused(let failure): return response(failure, as: form)
         case .admitted(let identity) where identity?.tenant.isEmpty == false:
-            form.refusal(
+            return form.refusal(
                 .forbidden,
                 "this token is of one tenant, and answers are not limited to one; use a token "
                     + "without a tenant")
-        case .admitted: nil
+        case .admitted(nil) where access == .admin:
+            return form.refusal(
+                .forbidden,
+                "this needs a token of scope admin, made with starling token create, even where "
+                    + "auth.required is false")
+        case .admitted: return nil
         }
     }
 

@@ -69,13 +69,15 @@ final class Service {
 
 extension ReaderSettings {
     fileprivate init(_ configuration: Configuration) {
-        var database = DatabaseSettings(configuration)
+        let writable = DatabaseSettings(configuration)
+        var database = writable
         if !configuration.query.databaseURL.isEmpty {
             database.url = configuration.query.databaseURL
         }
         database.statementTimeoutMs = configuration.query.statementTimeoutMs
         self.init(
-            database: database, readerCount: configuration.query.readerCount,
+            database: database, writable: writable,
+            readerCount: configuration.query.readerCount,
             waitingCountMax: configuration.query.waitingCountMax,
             rangeNsMax: configuration.query.rangeNsMax)
     }

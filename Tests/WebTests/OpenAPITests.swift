@@ -10,7 +10,8 @@ import Testing
     @Test func theDocumentHasEveryRouteAndNoOther() {
         let database = DatabaseSettings(url: "")
         let settings = ReaderSettings(
-            database: database, readerCount: 1, waitingCountMax: 1, rangeNsMax: 1)
+            database: database, writable: database, readerCount: 1, waitingCountMax: 1,
+            rangeNsMax: 1)
         let routes = QueryRoutes(
             to: Router(context: PeerContext.self), answering: QueryService(settings), for: nil)
         QueryAPI.add(to: routes)

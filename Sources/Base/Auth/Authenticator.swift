@@ -6,6 +6,8 @@ package enum Access: Sendable {
     case ingest
     /// See what is stored, or how the daemon is: scope `read`.
     case read
+    /// Change what is kept: scope `admin`.
+    case admin
     /// Nothing that needs a scope; any valid token will do.
     case any
 
@@ -13,6 +15,7 @@ package enum Access: Sendable {
         switch self {
         case .ingest: .ingest
         case .read: .read
+        case .admin: .admin
         case .any: []
         }
     }

@@ -30,6 +30,10 @@ package struct StoredPartition: Sendable, Equatable {
     /// Whether it bears the mark of `PartitionMark`.
     let isMarked: Bool
 
+    /// The fact table that it is of.
+    package var tableName: String { table.name }
+    /// Of the rows in it.
+    package var signal: Signal { table.signal }
     /// Whether queries and rows reach it.
     package var isAttached: Bool { state == .live || state == .closed }
 }

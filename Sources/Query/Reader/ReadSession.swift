@@ -8,6 +8,7 @@ package import Postgres
 package struct ReadSession: ~Copyable {
     private var connection: PGConnection
     private let settings: DatabaseSettings
+    private let writable: DatabaseSettings
     private var interruption: StopSignal?
     private var known: (catalogue: FieldCatalogue, readAtNs: UInt64)?
 
@@ -18,6 +19,7 @@ package struct ReadSession: ~Copyable {
     init(_ settings: ReaderSettings, stop: StopSignal) throws(QueryFailure) {
         connection = try ReadSession.connected(settings.database, stop: stop)
         self.settings = settings.database
+        writable = settings.writable
         rangeNsMax = settings.rangeNsMax
     }
 
@@ -72,6 +74,35 @@ package struct ReadSession: ~Copyable {
     }
 
     private static let catalogueAgeNsMax: UInt64 = 5_000_000_000
+
+    /// Lets `body` ask with the connection itself, whose statements are cancelled as all others.
+    package mutating func withConnection<Value>(
+        _ body: (inout PGConnection, _ deadlineNs: UInt64) throws(DatabaseError) -> Value
+    ) throws(QueryFailure) -> Value {
+        guard let interruption else { preconditionFailure("the session is lent to nobody") }
+        do throws(DatabaseError) {
+            let deadlineNs = settings.statementDeadlineNs
+            return try connection.interruptible(by: interruption) {
+                (connection) throws(DatabaseError) in
+                try body(&connection, deadlineNs)
+            }
+        } catch {
+            throw QueryFailure(error, isInterrupted: interruption.isFired)
+        }
+    }
+
+    /// Lets `body` change something, over a connection of its own for as long as that takes. It is
+    /// not cancelled when whoever asked leaves.
+    package func withWritableConnection<Value>(
+        _ body: (inout PGConnection, _ deadlineNs: UInt64) throws(DatabaseError) -> Value
+    ) throws(QueryFailure) -> Value {
+        do throws(DatabaseError) {
+            var connection = try PGConnection.connect(writable, stop: StopSignal())
+            return try body(&connection, writable.statementDeadlineNs)
+        } catch {
+            throw QueryFailure(error, isInterrupted: false)
+        }
+    }
 
     /// Runs one statement and returns its rows, in binary. Values go in as parameters, never in
     /// the text.

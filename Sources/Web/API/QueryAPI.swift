@@ -6,5 +6,6 @@ enum QueryAPI {
         TraceRoutes.add(to: routes)
         ServiceRoutes.add(to: routes)
         MetricRoutes.add(to: routes)
+        AdminRoutes.add(to: routes)
     }
 }

@@ -35,10 +35,8 @@ final class QueryRoutes {
         methods[path, default: []] += method == .get ? [.get, .head] : [method]
         router.on(RouterPath(path), method: method) {
             [service, authenticator, form] request, context in
-            let refusal = authenticator.flatMap {
-                RequestAuth.refusalOfQuery(
-                    request.head, from: context, for: access, $0, as: form)
-            }
+            let refusal = RequestAuth.refusalOfQuery(
+                request.head, from: context, for: access, authenticator, as: form)
             if let refusal { return refusal }
             let interest = Interest()
             context.presence?.watch(interest)

@@ -46,6 +46,7 @@ enum OpenAPIDocument {
     /// What is served, in the order of the document. A test holds it against the routes.
     static let operations =
         TraceRoutes.operations + ServiceRoutes.operations + MetricRoutes.operations
+        + AdminRoutes.operations
 
     private static let schemas: [(name: String, schema: Schema)] =
         [
@@ -62,5 +63,5 @@ enum OpenAPIDocument {
                         ), ("retry_after", .integer),
                     ])
             ), ("Refusal", .object([("status", .integer), ("error", .text)])),
-        ] + TraceRoutes.schemas + ServiceRoutes.schemas + MetricRoutes.schemas
+        ] + TraceRoutes.schemas + ServiceRoutes.schemas + MetricRoutes.schemas + AdminRoutes.schemas
 }
