@@ -100,7 +100,7 @@ def trace(server):
         trace_id=trace_id, name="GET /cart", kind=Span.SPAN_KIND_SERVER, trace_state="a=b", flags=0x301,
         dropped_attributes_count=1, dropped_events_count=2, dropped_links_count=4_294_967_295,
         attributes=otlp.attributes(
-            http__request__method="GET", big=2**63 - 1, ratio=0.25, whole=5.0, tiny=1e-300, infinite=float("inf"),
+            http__request__method="GET", http__response__status_code=500, http__route=7, big=2**63 - 1, ratio=0.25, whole=5.0, tiny=1e-300, infinite=float("inf"),
             on=True, raw=b"\xde\xad", text='"\\\n☃', mixed=mixed),
         status=Status(code=Status.STATUS_CODE_OK))
     child = otlp.span(

@@ -25,6 +25,12 @@ package struct FieldCatalogue: Sendable {
         }
     }
 
+    /// Every attribute of spans that has a column, by its key.
+    var spanColumns: [(key: String, column: Column)] {
+        spans.sorted { $0.key < $1.key }
+            .flatMap { key, columns in columns.map { (key: key, column: $0) } }
+    }
+
     /// The columns of the attribute `key` of spans or log records; none for others.
     package func columns(of key: String, in scope: AttributeScope) -> [Column] {
         switch scope {

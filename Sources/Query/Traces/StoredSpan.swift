@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Base
 internal import Postgres
+internal import Rows
 
 /// One span as it is stored, out of a row of `StoredTraces`.
 struct StoredSpan {
@@ -25,14 +26,17 @@ struct StoredSpan {
     let droppedEventCount: Int64
     let droppedLinkCount: Int64
 
-    /// Of `v_otel_spans_enriched AS span`, in the order in which `init` reads them.
+    /// Of `otel_spans_fact AS fact` and its `operation`, in the order in which `init` reads them;
+    /// the columns of promoted attributes follow.
     static let columns = """
-        span.span_id_hex, span.parent_span_id_hex, span.name, span.kind_id,
-        span.start_time_unix_nano, span.end_time_unix_nano, span.status_code_id,
-        span.status_message, span.resource_id, span.scope_id, span.attributes::text,
-        span.events::text, span.links::text, span.trace_state, span.flags,
-        span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count
+        otel_span_id_hex(fact.span_id), otel_span_id_hex(fact.parent_span_id),
+        COALESCE(operation.name, fact.name, ''), COALESCE(operation.kind_id, fact.kind_id, 0),
+        fact.start_time_unix_nano, fact.end_time_unix_nano, fact.status_code_id,
+        fact.status_message, fact.resource_id, fact.scope_id, fact.attributes::text,
+        fact.events::text, fact.links::text, fact.trace_state, fact.flags,
+        fact.dropped_attributes_count, fact.dropped_events_count, fact.dropped_links_count
         """
+    private static let columnCount = 18
 
     /// Where in the columns is what tells spans apart.
     enum Column {
@@ -44,8 +48,10 @@ struct StoredSpan {
         static let scopeID = 9
     }
 
-    /// Reads columns `first...` of `row`.
-    init(_ rows: borrowing QueryResult, row: Int, first: Int) {
+    /// Reads columns `first...` of `row`, of which `promoted` are the last.
+    init(
+        _ rows: borrowing QueryResult, row: Int, first: Int, promoted: [PromotedColumn]
+    ) {
         spanID = rows.string(row: row, column: first)
         parentSpanID =
             rows.isNull(row: row, column: first + 1)
@@ -58,16 +64,58 @@ struct StoredSpan {
         statusMessage = rows.string(row: row, column: first + 7)
         resourceID = rows.integer(row: row, column: first + 8) ?? 0
         scopeID = rows.integer(row: row, column: first + 9)
-        attributes = Attribute.all(of: StoredJSON(rows.bytes(row: row, column: first + 10)))
+        var attributes = Attribute.all(of: StoredJSON(rows.bytes(row: row, column: first + 10)))
+        for (index, column) in promoted.enumerated() {
+            let place = first + StoredSpan.columnCount + index
+            guard !rows.isNull(row: row, column: place) else { continue }
+            let value = AttributeValue(rows, row: row, column: place, column.type)
+            attributes.append(Attribute(key: column.key, value: value))
+        }
+        self.attributes = attributes
         events = (StoredJSON(rows.bytes(row: row, column: first + 11))?.elements ?? [])
             .map { SpanEvent($0) }
         links = (StoredJSON(rows.bytes(row: row, column: first + 12))?.elements ?? [])
             .map { SpanLink($0) }
         traceState = rows.string(row: row, column: first + 13)
-        flags = rows.integer(row: row, column: first + 14) ?? 0
-        droppedAttributeCount = rows.integer(row: row, column: first + 15) ?? 0
-        droppedEventCount = rows.integer(row: row, column: first + 16) ?? 0
-        droppedLinkCount = rows.integer(row: row, column: first + 17) ?? 0
+        flags = StoredSpan.unsigned(rows, row: row, column: first + 14)
+        droppedAttributeCount = StoredSpan.unsigned(rows, row: row, column: first + 15)
+        droppedEventCount = StoredSpan.unsigned(rows, row: row, column: first + 16)
+        droppedLinkCount = StoredSpan.unsigned(rows, row: row, column: first + 17)
+    }
+
+    /// A uint32, of which the column has the bits.
+    private static func unsigned(
+        _ rows: borrowing QueryResult, row: Int, column: Int
+    ) -> Int64 {
+        Int64(UInt32(truncatingIfNeeded: rows.integer(row: row, column: column) ?? 0))
+    }
+
+    /// A column of an attribute.
+    struct PromotedColumn {
+        let key: String
+        let type: AttributeType
+    }
+}
+
+extension AttributeValue {
+    /// Of a column that is not NULL.
+    fileprivate init(
+        _ rows: borrowing QueryResult, row: Int, column: Int, _ type: AttributeType
+    ) {
+        let bytes = rows.bytes(row: row, column: column)
+        switch type {
+        case .string: self = .string(bytes.string)
+        case .int: self = .int("\(rows.integer(row: row, column: column) ?? 0)")
+        case .bool: self = .bool(rows.bool(row: row, column: column) ?? false)
+        case .double:
+            let value = Double(bitPattern: bytes.bigEndian(at: 0, as: UInt64.self))
+            let infinity = value < 0 ? "-Infinity" : "Infinity"
+            self = .double(value.isNaN ? "NaN" : value.isInfinite ? infinity : "\(value)")
+        case .bytes:
+            var digits: [UInt8] = []
+            Base64.encode(bytes, isPadded: true) { digits.append($0) }
+            self = .bytes(String(decoding: digits, as: UTF8.self))
+        }
     }
 }
 

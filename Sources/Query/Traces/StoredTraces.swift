@@ -16,6 +16,7 @@ struct StoredTraces: ~Copyable {
     }
 
     private let rows: QueryResult
+    private let promoted: [StoredSpan.PromotedColumn]
     /// Newest first, by the start of the first span.
     let traces: [Trace]
     /// Whether there are more spans than were read: of the last trace that was found, some are
@@ -30,14 +31,17 @@ struct StoredTraces: ~Copyable {
     init(
         _ ids: [TraceID], in range: ClosedRange<Int64>?, from session: inout ReadSession
     ) throws(QueryFailure) {
-        let statement = StoredTraces.statement(ids, in: range)
+        let columns = try session.fieldCatalogue().spanColumns
+        let statement = StoredTraces.statement(
+            ids, in: range, columns.map { "fact.\($0.column.name)" })
         rows = try session.query(statement)
+        promoted = columns.map { StoredSpan.PromotedColumn(key: $0.key, type: $0.column.type) }
         isCut = rows.rowCount > StoredTraces.spanCountMax
         traces = StoredTraces.grouped(rows, ids)
     }
 
     subscript(row: Int) -> StoredSpan {
-        StoredSpan(rows, row: row, first: StoredTraces.firstSpanColumn)
+        StoredSpan(rows, row: row, first: StoredTraces.firstSpanColumn, promoted: promoted)
     }
 
     /// Of the span in `row`.
@@ -65,21 +69,26 @@ struct StoredTraces: ~Copyable {
 
     private static let firstSpanColumn = 1
 
-    private static func statement(_ ids: [TraceID], in range: ClosedRange<Int64>?) -> SQLStatement {
+    /// Attributes are taken from where they are: to put those of the columns together with the rest
+    /// in the database, as the views do, takes most of the time of a large trace.
+    private static func statement(
+        _ ids: [TraceID], in range: ClosedRange<Int64>?, _ promoted: [String]
+    ) -> SQLStatement {
         var statement = SQLStatement()
         let wanted = statement.bind(ids.map(\.text))
-        var condition = "trace_uuid = wanted.id::uuid"
+        var condition = "trace_id = wanted.id::uuid"
         if let range {
             condition += " AND start_time_unix_nano >= \(statement.bind(range.lowerBound))"
             condition += " AND start_time_unix_nano <= \(statement.bind(range.upperBound))"
         }
         // OFFSET keeps the traces apart, so that each is found by the index.
         statement.text = """
-            SELECT wanted.ordinal, \(StoredSpan.columns)
+            SELECT \((["wanted.ordinal", StoredSpan.columns] + promoted).joined(separator: ", "))
             FROM unnest(\(wanted)) WITH ORDINALITY AS wanted (id, ordinal)
             CROSS JOIN LATERAL (
-                SELECT * FROM v_otel_spans_enriched WHERE \(condition) OFFSET 0) AS span
-            ORDER BY wanted.ordinal, span.start_time_unix_nano, span.span_id
+                SELECT * FROM otel_spans_fact WHERE \(condition) OFFSET 0) AS fact
+            LEFT JOIN otel_operations_dim AS operation USING (operation_id)
+            ORDER BY wanted.ordinal, fact.start_time_unix_nano, fact.span_id
             LIMIT \(spanCountMax + 1)
             """
         return statement
