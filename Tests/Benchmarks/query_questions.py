@@ -14,7 +14,8 @@ RANGES_NS = {"hour": HOUR_NS, "6 hours": 6 * HOUR_NS, "day": 24 * HOUR_NS}
 # p95 in milliseconds, by range.
 GOALS_MS = {"none": 25, "hour": 25, "6 hours": 250, "day": 250}
 LIMIT = 20
-SLOW_NS = 2_000_000_000
+# Three spans of a thousand.
+SLOW_NS = 200_000_000
 
 
 @dataclass
