@@ -23,9 +23,22 @@ extension FilterReader {
             Places(field: parameter, operation: parameter, value: parameter))
     }
 
+    /// The names that items of `subject` have beside attributes.
+    package static func intrinsicNames(of subject: FilterSubject) -> [String] {
+        IntrinsicField.allCases.filter { $0.exists(for: subject) }.map(\.rawValue)
+    }
+
+    /// What attributes of items of `subject` begin with, dots included.
+    package static func attributePrefixes(of subject: FilterSubject) -> [String] {
+        let scopes = AttributeScope.allCases.filter { $0.exists(for: subject) }.map(\.rawValue)
+        return (scopes + ["attr"]).map { "\($0)." }
+    }
+
     static func meanings(of text: String, in name: String) -> [JSONValue] {
         var meanings = [JSONValue.string(text)]
-        guard IntrinsicField(rawValue: name) == nil else { return meanings }
+        if let field = IntrinsicField(rawValue: name) {
+            return field.kind == .integer ? Int64(text).map { [.int($0)] } ?? meanings : meanings
+        }
         if let truth = Bool(text) { meanings.append(.bool(truth)) }
         if let number = Int64(text) {
             meanings.append(.int(number))

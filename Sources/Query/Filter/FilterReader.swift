@@ -143,13 +143,11 @@ package struct FilterReader: Sendable {
     private static let keySizeBytesMax = 512
 
     private func unknown(_ field: String, _ pointer: String) -> QueryFailure {
-        let names = IntrinsicField.allCases.filter { $0.exists(for: subject) }.map(\.rawValue)
-        let scopes = AttributeScope.allCases.filter { $0.exists(for: subject) }.map {
-            "\($0.rawValue).KEY"
-        }
+        let names = FilterReader.intrinsicNames(of: subject)
+        let attributes = FilterReader.attributePrefixes(of: subject).map { "\($0)KEY" }
         return invalid(
             "there is no field \"\(field)\" here; there are "
-                + (names + scopes + ["attr.KEY"]).joined(separator: ", "), pointer)
+                + (names + attributes).joined(separator: ", "), pointer)
     }
 
     private func invalid(_ detail: String, _ pointer: String) -> QueryFailure {

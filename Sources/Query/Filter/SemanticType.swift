@@ -21,14 +21,24 @@ enum SemanticType: String, CaseIterable {
         }
     }
 
-    /// SQL of the type of the span `fact`, as text. The keys are constants of this file.
+    /// SQL of the type of the span `fact`, as text.
     static func expression(_ catalogue: FieldCatalogue) -> String {
+        expression(of: "fact.attributes") { type in
+            type.keys.flatMap { catalogue.columns(of: $0, in: .span) }
+                .map { "fact.\($0.name) IS NOT NULL" }
+        }
+    }
+
+    /// SQL of the type of the span that has all its attributes in `object`, as text.
+    static func expression(of object: String) -> String { expression(of: object) { _ in [] } }
+
+    /// The keys are constants of this file.
+    private static func expression(
+        of object: String, or others: (SemanticType) -> [String]
+    ) -> String {
         let cases = allCases.filter { $0 != .internal }.map { type in
-            let columns = type.keys.flatMap { catalogue.columns(of: $0, in: .span) }
             let keys = type.keys.map { "'\($0)'" }.joined(separator: ", ")
-            let ways =
-                columns.map { "fact.\($0.name) IS NOT NULL" }
-                + ["fact.attributes ?| ARRAY[\(keys)]"]
+            let ways = others(type) + ["\(object) ?| ARRAY[\(keys)]"]
             return "WHEN \(ways.joined(separator: " OR ")) THEN '\(type.rawValue)'"
         }
         return "CASE \(cases.joined(separator: " ")) ELSE '\(SemanticType.internal.rawValue)' END"

@@ -99,6 +99,12 @@ package struct JSONWriter: Sendable {
         unsafe bytes.append(contentsOf: value.buffer)
     }
 
+    /// JSON text.
+    package mutating func json(_ value: String) {
+        separate()
+        bytes.append(contentsOf: value.utf8)
+    }
+
     /// Bytes as lower-case hexadecimal digits.
     package mutating func hex(_ value: ByteSlice) {
         separate()

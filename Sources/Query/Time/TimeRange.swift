@@ -25,15 +25,17 @@ package struct TimeRange: Sendable, Hashable {
 }
 
 /// The range of a question as it was asked, before it is known when now is.
-package struct AskedTimeRange: Sendable, Equatable {
+package struct AskedTimeRange: Sendable {
     /// Both as `TimeText` reads them.
     package let start: String
     package let end: String
+    private let pointer: (start: String, end: String)
 
     /// What is asked for by the texts of `start_time` and `end_time`; the latter is `now` unless it
     /// is given. Errors: `invalidParameter` where there is no start.
     package init(
-        start: String?, end: String?, startPointer: String = "start_time"
+        start: String?, end: String?, startPointer: String = "start_time",
+        endPointer: String = "end_time"
     ) throws(QueryFailure) {
         guard let start else {
             throw QueryFailure(
@@ -43,28 +45,29 @@ package struct AskedTimeRange: Sendable, Equatable {
         }
         self.start = start
         self.end = end ?? "now"
+        pointer = (startPointer, endPointer)
     }
 
     /// The range, where now is `nowUnixNs`. Errors: `invalidParameter`.
     package func resolved(nowUnixNs: Int64) throws(QueryFailure) -> TimeRange {
-        let startUnixNs = try AskedTimeRange.unixNs("start_time", start, nowUnixNs)
-        let endUnixNs = try AskedTimeRange.unixNs("end_time", end, nowUnixNs)
+        let startUnixNs = try AskedTimeRange.unixNs("start_time", start, nowUnixNs, pointer.start)
+        let endUnixNs = try AskedTimeRange.unixNs("end_time", end, nowUnixNs, pointer.end)
         guard startUnixNs < endUnixNs else {
             throw QueryFailure(
                 .invalidParameter, "start_time \(start) is not before end_time \(end)",
-                pointer: "start_time")
+                pointer: pointer.start)
         }
         return TimeRange(startUnixNs: startUnixNs, endUnixNs: endUnixNs)
     }
 
     private static func unixNs(
-        _ name: String, _ text: String, _ nowUnixNs: Int64
+        _ name: String, _ text: String, _ nowUnixNs: Int64, _ pointer: String
     ) throws(QueryFailure) -> Int64 {
         guard let unixNs = TimeText.unixNs(text, nowUnixNs: nowUnixNs) else {
             throw QueryFailure(
                 .invalidParameter,
                 "\(name) is \"\(text)\", and has to be RFC 3339, nanoseconds since 1970, or "
-                    + "now-15m", pointer: name)
+                    + "now-15m", pointer: pointer)
         }
         return unixNs
     }

@@ -34,7 +34,7 @@ package struct WholeTrace: Sendable {
             writer.list { WholeTrace.writeResources(resources, to: &$0) }
             writer.key("spans")
             writer.list { writer in
-                for row in 0..<count { WholeTrace.writeSpan(spans, row: row, to: &writer) }
+                for row in 0..<count { SpanRows.write(spans, row: row, to: &writer) }
             }
             writer.key("warnings")
             writer.list { writer in
@@ -68,15 +68,11 @@ package struct WholeTrace: Sendable {
     }
 
     private var spanQuery: String {
-        """
-        SELECT span_id_hex, parent_span_id_hex, name, kind_name, start_time_unix_nano,
-            end_time_unix_nano, duration_nanos, status_name, status_message, resource_id,
-            service_name, scope_name, scope_version, attributes::text, events::text, links::text,
-            trace_state, flags, dropped_attributes_count, dropped_events_count,
-            dropped_links_count
-        FROM v_otel_spans_enriched WHERE \(condition)
-        ORDER BY start_time_unix_nano, span_id LIMIT \(WholeTrace.spanCountMax + 1)
-        """
+        SpanRows.query(
+            over: """
+                SELECT \(SpanRows.columns) FROM v_otel_spans_enriched WHERE \(condition)
+                ORDER BY start_time_unix_nano, span_id LIMIT \(WholeTrace.spanCountMax + 1)
+                """, order: "start_time_unix_nano, span_id")
     }
 
     /// What many spans have in common is looked up once.
@@ -99,10 +95,11 @@ package struct WholeTrace: Sendable {
         var endUnixNs = Int64.min
         var errorCount: Int64 = 0
         for row in 0..<count {
-            endUnixNs = max(endUnixNs, spans.integer(row: row, column: 5) ?? endUnixNs)
-            if spans.string(row: row, column: 7) == "ERROR" { errorCount += 1 }
+            endUnixNs = max(
+                endUnixNs, spans.integer(row: row, column: SpanRows.endColumn) ?? endUnixNs)
+            if spans.string(row: row, column: SpanRows.statusColumn) == "ERROR" { errorCount += 1 }
         }
-        let startUnixNs = spans.integer(row: 0, column: 4) ?? 0
+        let startUnixNs = spans.integer(row: 0, column: SpanRows.startColumn) ?? 0
         writer.member("start_time_unix_nano", digits: startUnixNs)
         writer.member("end_time_unix_nano", digits: endUnixNs)
         writer.member("duration_nanos", digits: endUnixNs &- startUnixNs)
@@ -119,34 +116,6 @@ package struct WholeTrace: Sendable {
                 writer.member("service_name", text: 1, of: resources, row: row)
                 writer.member("attributes", json: 2, of: resources, row: row)
             }
-        }
-    }
-
-    private static func writeSpan(
-        _ spans: borrowing QueryResult, row: Int, to writer: inout JSONWriter
-    ) {
-        writer.object { writer in
-            writer.member("span_id", text: 0, of: spans, row: row)
-            writer.member("parent_span_id", text: 1, of: spans, row: row)
-            writer.member("name", text: 2, of: spans, row: row)
-            writer.member("kind", text: 3, of: spans, row: row)
-            writer.member("start_time_unix_nano", digits: 4, of: spans, row: row)
-            writer.member("end_time_unix_nano", digits: 5, of: spans, row: row)
-            writer.member("duration_nanos", digits: 6, of: spans, row: row)
-            writer.member("status", text: 7, of: spans, row: row)
-            writer.member("status_message", text: 8, of: spans, row: row)
-            writer.member("resource_id", number: 9, of: spans, row: row)
-            writer.member("service_name", text: 10, of: spans, row: row)
-            writer.member("scope_name", text: 11, of: spans, row: row)
-            writer.member("scope_version", text: 12, of: spans, row: row)
-            writer.member("attributes", json: 13, of: spans, row: row)
-            writer.member("events", json: 14, of: spans, row: row)
-            writer.member("links", json: 15, of: spans, row: row)
-            writer.member("trace_state", text: 16, of: spans, row: row)
-            writer.member("flags", number: 17, of: spans, row: row)
-            writer.member("dropped_attributes_count", number: 18, of: spans, row: row)
-            writer.member("dropped_events_count", number: 19, of: spans, row: row)
-            writer.member("dropped_links_count", number: 20, of: spans, row: row)
         }
     }
 }

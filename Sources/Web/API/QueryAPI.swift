@@ -4,6 +4,7 @@
 enum QueryAPI {
     static func add(to routes: QueryRoutes) {
         TraceRoutes.add(to: routes)
+        SearchRoutes.add(to: routes)
         ServiceRoutes.add(to: routes)
         MetricRoutes.add(to: routes)
         AdminRoutes.add(to: routes)

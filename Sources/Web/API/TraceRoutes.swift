@@ -6,6 +6,9 @@ internal import Query
 enum TraceRoutes {
     static func add(to routes: QueryRoutes) {
         routes.add(.get, "api/traces/:id", wholeTrace)
+        routes.add(.get, "api/traces/:id/spans", spans)
+        routes.add(.get, "api/traces/:id/logs", logs)
+        routes.add(.get, "api/traces/:id/spans/:span_id/logs", spanLogs)
     }
 
     private static let wholeTrace: QueryRoutes.Handler = {
@@ -15,6 +18,45 @@ enum TraceRoutes {
         return try await service.answer(for: request.interest, acceptsGzip: request.acceptsGzip) {
             (session, writer) throws(QueryFailure) in
             try trace.write(from: &session, to: &writer)
+        }
+    }
+
+    private static let spans: QueryRoutes.Handler = {
+        (request, service) throws(QueryFailure) in
+        let spans = TraceSpans(try traceID(of: request))
+        try request.checkNothingIsLeft()
+        return try await service.answer(for: request.interest, acceptsGzip: request.acceptsGzip) {
+            (session, writer) throws(QueryFailure) in
+            try spans.write(from: &session, to: &writer)
+        }
+    }
+
+    private static let logs: QueryRoutes.Handler = {
+        (request, service) throws(QueryFailure) in
+        let logs = TraceLogs(of: try traceID(of: request))
+        return try await answer(logs, request, service)
+    }
+
+    private static let spanLogs: QueryRoutes.Handler = {
+        (request, service) throws(QueryFailure) in
+        let trace = try traceID(of: request)
+        let written = request.part("span_id")
+        guard let span = SpanID(written) else {
+            throw QueryFailure(
+                .invalidParameter,
+                "\"\(written)\" is no span id: 16 hexadecimal digits, not all zero",
+                pointer: "span_id")
+        }
+        return try await answer(TraceLogs(of: trace, span: span), request, service)
+    }
+
+    private static func answer(
+        _ logs: TraceLogs, _ request: QueryRequest, _ service: QueryService
+    ) async throws(QueryFailure) -> Answer {
+        try request.checkNothingIsLeft()
+        return try await service.answer(for: request.interest, acceptsGzip: request.acceptsGzip) {
+            (session, writer) throws(QueryFailure) in
+            try logs.write(from: &session, to: &writer)
         }
     }
 

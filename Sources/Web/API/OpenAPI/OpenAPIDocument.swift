@@ -45,8 +45,8 @@ enum OpenAPIDocument {
 
     /// What is served, in the order of the document. A test holds it against the routes.
     static let operations =
-        TraceRoutes.operations + ServiceRoutes.operations + MetricRoutes.operations
-        + AdminRoutes.operations
+        TraceRoutes.operations + SearchRoutes.operations + ServiceRoutes.operations
+        + MetricRoutes.operations + AdminRoutes.operations
 
     private static let schemas: [(name: String, schema: Schema)] =
         [
@@ -63,5 +63,6 @@ enum OpenAPIDocument {
                         ), ("retry_after", .integer),
                     ])
             ), ("Refusal", .object([("status", .integer), ("error", .text)])),
-        ] + TraceRoutes.schemas + ServiceRoutes.schemas + MetricRoutes.schemas + AdminRoutes.schemas
+        ] + TraceRoutes.schemas + SearchRoutes.schemas + ServiceRoutes.schemas
+        + MetricRoutes.schemas + AdminRoutes.schemas
 }

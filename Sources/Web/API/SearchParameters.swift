@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Query
+
+/// Questions as parameters of a URL: `start_time`, `end_time`, `limit`, `cursor`; fields by their
+/// names (`service=shop`, `resource.host.name=a`, `attr.http.route=/cart`); and `filters`, the list
+/// that a body would have.
+struct SearchParameters {
+    private let elements: SearchQuestion.Elements
+    private var reader: FilterReader
+    private var filters: [Filter] = []
+
+    /// Takes all of `request`. Errors: `invalidParameter`, `invalidFilter`.
+    static func question(
+        _ elements: SearchQuestion.Elements, taking request: inout QueryRequest
+    ) throws(QueryFailure) -> SearchQuestion {
+        var parameters = SearchParameters(of: elements)
+        try parameters.takeFields(from: &request)
+        let conditions = try parameters.takeShorthands(from: &request)
+        if let text = try request.take("filters") {
+            let value = try JSONValue(Array(text.utf8))
+            parameters.filters.append(try parameters.reader.filters(value, at: "filters"))
+        }
+        let filter = Filter.all(parameters.filters)
+        let (start, end) = (try request.take("start_time"), try request.take("end_time"))
+        let isOptional = filter.isOfTraces && start == nil && end == nil
+        let asked = isOptional ? nil : try AskedTimeRange(start: start, end: end)
+        let limit = try PageLimit(try integer("limit", from: &request))
+        let cursor = try request.take("cursor")
+        try request.checkNothingIsLeft()
+        return SearchQuestion(
+            elements, asked: asked, filter: filter, traceConditions: conditions, limit: limit,
+            cursor: cursor)
+    }
+
+    private init(of elements: SearchQuestion.Elements) {
+        self.elements = elements
+        reader = FilterReader(of: elements.subject)
+    }
+
+    /// Parameters that are called as fields are.
+    private mutating func takeFields(from request: inout QueryRequest) throws(QueryFailure) {
+        for name in FilterReader.intrinsicNames(of: elements.subject) {
+            if let value = try request.take(name) {
+                filters.append(try reader.equals(name, value))
+            }
+        }
+        for prefix in FilterReader.attributePrefixes(of: elements.subject) {
+            for (key, value) in request.takeAll(prefix: prefix) {
+                filters.append(try reader.equals(prefix + key, value))
+            }
+        }
+    }
+
+    /// Parameters for what equality does not say.
+    private mutating func takeShorthands(
+        from request: inout QueryRequest
+    ) throws(QueryFailure) -> TraceConditions {
+        var conditions = TraceConditions()
+        switch elements {
+        case .traces:
+            conditions.durationNsMin = try SearchParameters.duration("min_duration", from: &request)
+            conditions.durationNsMax = try SearchParameters.duration("max_duration", from: &request)
+            conditions.hasError = try SearchParameters.truth("errors_only", from: &request)
+        case .spans:
+            try takeBound("min_duration", "duration_nanos", .gte, from: &request) { .string($0) }
+            try takeBound("max_duration", "duration_nanos", .lte, from: &request) { .string($0) }
+        case .logs:
+            try takeBound("text", "body", .contains, from: &request) { .string($0) }
+            try takeBound("min_severity", "severity_number", .gte, from: &request) {
+                Severity.range(of: $0).map { .int($0.lowerBound) } ?? .string($0)
+            }
+            try takeBound("max_severity", "severity_number", .lte, from: &request) {
+                Severity.range(of: $0).map { .int($0.upperBound) } ?? .string($0)
+            }
+        }
+        return conditions
+    }
+
+    private mutating func takeBound(
+        _ parameter: String, _ field: String, _ operation: FilterOperator,
+        from request: inout QueryRequest, _ value: (String) -> JSONValue
+    ) throws(QueryFailure) {
+        guard let text = try request.take(parameter) else { return }
+        filters.append(try reader.parameter(field, operation, value(text), at: parameter))
+    }
+
+    private static func duration(
+        _ name: String, from request: inout QueryRequest
+    ) throws(QueryFailure) -> Int64? {
+        guard let text = try request.take(name) else { return nil }
+        return try TraceConditions.duration(name, text, pointer: name)
+    }
+
+    private static func truth(
+        _ name: String, from request: inout QueryRequest
+    ) throws(QueryFailure) -> Bool {
+        guard let text = try request.take(name) else { return false }
+        guard let truth = Bool(text) else {
+            throw QueryFailure(
+                .invalidParameter, "\(name) is \"\(text)\", and has to be true or false",
+                pointer: name)
+        }
+        return truth
+    }
+
+    /// A whole number; nil where the parameter is not there.
+    static func integer(
+        _ name: String, from request: inout QueryRequest
+    ) throws(QueryFailure) -> Int64? {
+        guard let text = try request.take(name) else { return nil }
+        guard let number = Int64(text) else {
+            throw QueryFailure(
+                .invalidParameter, "\(name) is \"\(text)\", and has to be a whole number",
+                pointer: name)
+        }
+        return number
+    }
+}
