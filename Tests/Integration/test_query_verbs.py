@@ -121,3 +121,42 @@ def test_something_else_answers(binary, trace):
         result = Verb(binary, listener.getsockname()[1]).run("trace", trace)
         thread.join()
     assert result.returncode == FAILED and "JSON object" in result.stderr
+
+
+def test_services(verb, trace):
+    rows = verb.rows("query", "services", "--since", "2h")
+    (row,) = [row for row in rows if row["SERVICE"] == "integration"]
+    assert (int(row["CALLS"]), row["P50"]) >= (1, "")
+    found = verb.json("query", "services", "--since", "2h")
+    assert [service["calls"] for service in found["services"]] == [int(row["CALLS"]) for row in rows]
+
+
+def test_metrics(verb, served):
+    name = f"verbs.{otlp.unique()}"
+    with served[0].channel() as channel:
+        Export(channel)(otlp.request("metrics", [
+            otlp.gauge(name, unit="By", description="How much\nthere is")]))
+    assert verb.rows("query", "metrics", "--prefix", name) == [
+        {"NAME": name, "TYPE": "gauge", "UNIT": "By", "TEMPORALITY": "", "DESCRIPTION": "How much there is"}]
+
+
+def test_a_map_that_is_not_there_yet(verb):
+    result = verb.run("query", "map", "--since", "2h")
+    assert result.returncode == OK and "nobody called anybody" in result.stderr
+
+
+def test_nothing_is_found(verb):
+    result = verb.run("query", "metrics", "--prefix", "no such")
+    assert (result.returncode, result.stdout, result.stderr) == (OK, "", "no metric was found\n")
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["services", "--since", "soon"], "now-soon"),
+    (["services", "--since", "1h", "--from", "now-1h"], "--since and --from"),
+    (["metrics", "--limit", "0"], "limit"),
+    (["metrics", "--limit", "x"], "--limit"),
+    (["nothing"], "query <subcommand>"),
+])
+def test_mistakes(verb, arguments, words):
+    result = verb.run("query", *arguments)
+    assert result.returncode in (FAILED, USAGE) and words in result.stderr and not result.stdout, result
