@@ -123,6 +123,48 @@ def test_something_else_answers(binary, trace):
     assert result.returncode == FAILED and "JSON object" in result.stderr
 
 
+def test_traces(verb, trace):
+    rows = verb.rows("query", "traces", "--since", "2h", "--filter", "status=error", "--filter", "name~^query")
+    (row,) = [row for row in rows if row["TRACE ID"] == trace]
+    assert {key: row[key] for key in ("DURATION", "SPANS", "ERRORS", "SERVICE", "ROOT")} == {
+        "DURATION": "100ms", "SPANS": "4", "ERRORS": "1", "SERVICE": "integration", "ROOT": "GET /cart"}
+    assert row["TIME"].endswith("Z")
+
+
+def test_spans_page_by_page(verb, trace):
+    arguments = ["query", "spans", "--since", "2h", "--filter", f"trace_id={trace}", "--limit", "3"]
+    result = verb.run(*arguments)
+    assert result.returncode == OK and len(result.stdout.splitlines()) == 4
+    more = result.stderr.strip().rsplit(" ", 1)
+    assert more[0] == "there is more: --cursor"
+    assert [row["NAME"] for row in verb.rows(*arguments, "--cursor", more[1])] == ["GET /cart"]
+
+
+def test_spans_that_are_slow(verb, trace):
+    found = verb.json("query", "spans", "--since", "2h", "--filter", "duration_nanos>=25ms",
+                      "--filter", "duration_nanos<1s", "--service", "integration")
+    assert {"GET /cart", "query\x1b[31m"} == {
+        span["name"] for span in found["spans"] if span["trace_id"] == trace}
+
+
+def test_logs(verb, served):
+    text = f"connection {otlp.unique()} refused\nby peer"
+    records = [otlp.log_record(severity_number=number, severity_text=name, body=otlp.any_of(text))
+               for number, name in ((9, "INFO"), (17, "ERROR"))]
+    with served[0].channel() as channel:
+        Export(channel)(otlp.request("logs", records))
+    arguments = ["query", "logs", "--since", "2h", "--text", text.split("\n")[0]]
+    assert [(row["SEVERITY"], row["SERVICE"], row["BODY"]) for row in verb.rows(*arguments)] == [
+        (name, "integration", text.replace("\n", " ")) for name in ("ERROR", "INFO")]
+    (row,) = verb.rows(*arguments, "--filter", "severity_number>=ERROR")
+    assert row["SEVERITY"] == "ERROR"
+
+
+def test_a_filter_that_is_none(verb):
+    result = verb.run("query", "spans", "--filter", "colour=red")
+    assert result.returncode == FAILED and 'there is no field "colour"' in result.stderr
+
+
 def test_services(verb, trace):
     rows = verb.rows("query", "services", "--since", "2h")
     (row,) = [row for row in rows if row["SERVICE"] == "integration"]

@@ -34,6 +34,19 @@ import Testing
         #expect(.all([found]) == meant)
     }
 
+    @Test(arguments: [
+        ("=ERROR", "in", "[17,18,19,20]"), ("!=error", "not_in", "[17,18,19,20]"),
+        (">=ERROR", "gte", "17"), ("<ERROR", "lt", "17"), (">ERROR", "gt", "20"),
+        ("<=ERROR", "lte", "20"), (">=17", "gte", "17"), ("=17", "eq", "17"),
+    ])
+    func severitiesHaveNames(_ text: String, _ operation: String, _ value: String) throws {
+        let form =
+            #"{"field":"severity_number","operator":"\#(operation)","value":\#(value)}"#
+        let found = try typed("severity_number\(text)", .logs)
+        let meant = try json(form, .logs)
+        #expect(.all([found]) == meant)
+    }
+
     @Test(arguments: ["", "=", "colour=red", "span.", "name!x", "status=purple"])
     func othersAreToldSo(_ text: String) {
         let failure = #expect(throws: QueryFailure.self) { try typed(text, .spans) }

@@ -19,6 +19,9 @@ extension FilterReader {
         guard let (field, operation, value) = FilterReader.split(text) else {
             return try written(text, .exists, nil, at: pointer)
         }
+        if field == IntrinsicField.severityNumber.rawValue, let range = Severity.range(of: value) {
+            return try severity(field, operation, range, at: pointer)
+        }
         // A value has no type here: the text 200 and the number are meant alike.
         let meanings = FilterReader.meanings(of: value, in: field)
         switch operation {
@@ -29,6 +32,20 @@ extension FilterReader {
         case .gt, .gte, .lt, .lte:
             return try written(field, operation, meanings[meanings.count - 1], at: pointer)
         default: return try written(field, operation, .string(value), at: pointer)
+        }
+    }
+
+    /// The name of a severity stands for all numbers that have it.
+    private mutating func severity(
+        _ field: String, _ operation: FilterOperator, _ range: ClosedRange<Int64>,
+        at pointer: String
+    ) throws(QueryFailure) -> Filter {
+        let numbers = JSONValue.list(range.map { .int($0) })
+        return switch operation {
+        case .eq: try written(field, .isIn, numbers, at: pointer)
+        case .ne: try written(field, .notIn, numbers, at: pointer)
+        case .gte, .lt: try written(field, operation, .int(range.lowerBound), at: pointer)
+        default: try written(field, operation, .int(range.upperBound), at: pointer)
         }
     }
 

@@ -81,21 +81,26 @@ package struct TraceSearch: Sendable {
         let isInWindow = facts.isIn(window, in: &statement)
         let isBefore = facts.isIn(before, in: &statement)
         let summary = summarySource(range, in: &statement)
+        let conditions = wholeConditions(in: &statement)
+        let shown = isShown.joined(separator: " AND ")
+        // Where nothing is asked of whole traces, only those that are shown are added up.
+        let page = conditions.isEmpty ? "ORDER BY start_time DESC, trace_id LIMIT \(countMax)" : ""
         statement.text = """
             WITH found AS MATERIALIZED (
                 SELECT fact.trace_id, min(fact.start_time_unix_nano) AS start_time
                 FROM \(facts.source)
                 WHERE \(facts.condition) AND \(isInWindow) GROUP BY fact.trace_id
             ), first AS MATERIALIZED (
-                SELECT * FROM found WHERE NOT EXISTS (
-                    SELECT FROM \(facts.source) WHERE fact.trace_id = found.trace_id
+                SELECT * FROM found AS first WHERE \(shown) AND NOT EXISTS (
+                    SELECT FROM \(facts.source) WHERE fact.trace_id = first.trace_id
                         AND \(facts.condition) AND \(isBefore))
+                \(page)
             )
             SELECT first.trace_id, first.start_time, trace.start_time, trace.end_time,
                 trace.span_count, trace.error_count, trace.services::text, root.span_id,
                 root.name, root.service_name
             FROM first \(summary)
-            WHERE \((isShown + wholeConditions(in: &statement)).joined(separator: " AND "))
+            WHERE \(conditions.isEmpty ? "true" : conditions.joined(separator: " AND "))
             ORDER BY first.start_time DESC, first.trace_id LIMIT \(countMax)
             """
         let rows = try session.query(statement)

@@ -2,8 +2,8 @@
 internal import Query
 
 /// Questions as parameters of a URL: `start_time`, `end_time`, `limit`, `cursor`; fields by their
-/// names (`service=shop`, `resource.host.name=a`, `attr.http.route=/cart`); and `filters`, the list
-/// that a body would have.
+/// names (`service=shop`, `resource.host.name=a`, `attr.http.route=/cart`); `filter`, a condition
+/// as people type it (`duration_nanos>=250ms`); and `filters`, the list that a body would have.
 struct SearchParameters {
     private let elements: SearchQuestion.Elements
     private var reader: FilterReader
@@ -19,6 +19,9 @@ struct SearchParameters {
         if let text = try request.take("filters") {
             let value = try JSONValue(Array(text.utf8))
             parameters.filters.append(try parameters.reader.filters(value, at: "filters"))
+        }
+        for text in request.takeAll("filter") {
+            parameters.filters.append(try parameters.reader.expression(text, at: "filter"))
         }
         let filter = Filter.all(parameters.filters)
         let (start, end) = (try request.take("start_time"), try request.take("end_time"))

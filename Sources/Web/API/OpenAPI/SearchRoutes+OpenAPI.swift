@@ -18,6 +18,7 @@ extension SearchRoutes {
         .query("end_time", .form("^now$"), "Also as start_time; now unless it is given"),
         .query("limit", limit, "How many; cursor goes on from there"),
         .query("service", storableText, "Of this service"),
+        .query("filter", .form("^(service|scope_name)(=|!=|~)[a-z]{1,20}$"), "A condition"),
     ]
 
     private static func attributes(_ elements: SearchQuestion.Elements) -> [Operation.Parameter] {
