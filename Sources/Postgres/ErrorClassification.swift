@@ -32,6 +32,8 @@ private func classifyExact(
         return .reconnect
     case "25006":  // read_only_sql_transaction: a standby, or a primary that was demoted
         return .reconnect
+    case "26000", "42P05":  // a prepared statement is not there, or there already: a pooler's work
+        return .transient
     case "25P02":  // in_failed_sql_transaction: roll back and start over
         return .transient
     case "25P03", "25P04":  // idle_in_transaction_session_timeout, transaction_timeout

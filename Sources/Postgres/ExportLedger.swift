@@ -110,36 +110,11 @@ extension PGConnection {
         parameters.append(window.lengthSeconds)
         parameters.append(arrivals)
         // One statement for both ledgers: one round trip.
-        let counted =
-            losses.isEmpty ? "" : ", counted AS (\(losses.statement(&parameters)))"
-        let result = try query(
-            """
-            WITH \(LockWait.bounded), wanted AS (
-                SELECT DISTINCT fingerprint, number
-                FROM lock_wait
-                CROSS JOIN unnest($1, $3) AS noted (fingerprint, arrival)
-                CROSS JOIN LATERAL (
-                    SELECT start - age
-                    FROM (VALUES (0), (1)) AS ages (age)
-                    CROSS JOIN (VALUES (\(LedgerWindow.currentNumber("$2"))), (arrival / $2))
-                        AS starts (start)
-                    WHERE start IS NOT NULL
-                ) AS windows (number)
-            ), written AS (
-                INSERT INTO otel_export_ledger (slot, window_start, fingerprint)
-                SELECT (number % \(LedgerWindow.slotCount))::smallint, number * $2, fingerprint
-                FROM wanted
-                ORDER BY fingerprint, number
-                ON CONFLICT DO NOTHING
-                RETURNING fingerprint
-            )\(counted)
-            SELECT fingerprint
-            FROM (SELECT fingerprint, count(*) AS number FROM wanted GROUP BY 1) AS wanted
-            LEFT JOIN (SELECT fingerprint, count(*) AS number FROM written GROUP BY 1) AS written
-                USING (fingerprint)
-            WHERE wanted.number IS DISTINCT FROM written.number
-            \(LockWait.asUsual)
-            """, parameters, deadlineNs: deadlineNs)
+        precondition(!losses.isOnlyOne, "what has one addition is written by itself")
+        if !losses.isEmpty { losses.append(to: &parameters) }
+        let result = try queryPrepared(
+            losses.isEmpty ? PGConnection.noting : PGConnection.notingAndCounting, parameters,
+            deadlineNs: deadlineNs)
         var known: Set<Fingerprint> = []
         for row in 0..<result.rowCount {
             if let fingerprint = Fingerprint(result.bytes(row: row, column: 0)) {
@@ -147,6 +122,43 @@ extension PGConnection {
             }
         }
         return known
+    }
+
+    private static let noting = notingStatement(counting: "")
+    private static let notingAndCounting: String = {
+        let statement = LossEntries.statement(parametersFrom: 4, isOnlyOne: false)
+        return notingStatement(counting: ", counted AS (\(statement))")
+    }()
+
+    /// Its parameters are fingerprints, length of the window, arrivals; and those of `counting`.
+    private static func notingStatement(counting: String) -> String {
+        """
+        WITH \(LockWait.bounded), wanted AS (
+            SELECT DISTINCT fingerprint, number
+            FROM lock_wait
+            CROSS JOIN unnest($1, $3) AS noted (fingerprint, arrival)
+            CROSS JOIN LATERAL (
+                SELECT start - age
+                FROM (VALUES (0), (1)) AS ages (age)
+                CROSS JOIN (VALUES (\(LedgerWindow.currentNumber("$2"))), (arrival / $2))
+                    AS starts (start)
+                WHERE start IS NOT NULL
+            ) AS windows (number)
+        ), written AS (
+            INSERT INTO otel_export_ledger (slot, window_start, fingerprint)
+            SELECT (number % \(LedgerWindow.slotCount))::smallint, number * $2, fingerprint
+            FROM wanted
+            ORDER BY fingerprint, number
+            ON CONFLICT DO NOTHING
+            RETURNING fingerprint
+        )\(counting)
+        SELECT fingerprint
+        FROM (SELECT fingerprint, count(*) AS number FROM wanted GROUP BY 1) AS wanted
+        LEFT JOIN (SELECT fingerprint, count(*) AS number FROM written GROUP BY 1) AS written
+            USING (fingerprint)
+        WHERE wanted.number IS DISTINCT FROM written.number
+        \(LockWait.asUsual)
+        """
     }
 
     /// The slot whose windows are over: neither this, the last nor the next one is in it.

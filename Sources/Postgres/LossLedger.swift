@@ -68,12 +68,12 @@ package struct LossEntries: Sendable {
 
     package mutating func removeAll() { counts.removeAll(keepingCapacity: true) }
 
-    /// The statement, a data-modifying one that may stand in WITH; appends its parameters.
-    func statement(_ parameters: inout QueryParameters) -> String {
+    /// Appends what `statement` reads.
+    func append(to parameters: inout QueryParameters) {
         var minutes = ArrayParameter(.int8)
         var signals = ArrayParameter(.text)
         var tenants = ArrayParameter(.text)
-        var columns = (0..<6).map { _ in ArrayParameter(.int8) }
+        var columns = LossEntries.columns.map { _ in ArrayParameter(.int8) }
         for (key, counts) in counts {
             minutes.append(key.minute)
             signals.append(key.signal.storedName)
@@ -85,15 +85,19 @@ package struct LossEntries: Sendable {
             for (index, value) in values.enumerated() { columns[index].append(value) }
         }
         parameters.append(source)
-        let sourceNumber = parameters.entries.count
         for array in [minutes, signals, tenants] + columns { parameters.append(array) }
-        let arrays = (1...9).map { "$\(sourceNumber + $0)" }.joined(separator: ", ")
+    }
+
+    /// The statement, a data-modifying one that may stand in WITH. Its parameters have the numbers
+    /// from `firstNumber` on.
+    static func statement(parametersFrom firstNumber: Int, isOnlyOne: Bool) -> String {
+        let arrays = (1...9).map { "$\(firstNumber + $0)" }.joined(separator: ", ")
         let names = LossEntries.columns
         let sums = names.map { "\($0) = ledger.\($0) + excluded.\($0)" }
         return """
             INSERT INTO otel_loss_ledger AS ledger
                 (source, minute, signal, tenant, \(names.joined(separator: ", ")))
-            SELECT $\(sourceNumber), to_timestamp(minute * 60), signal, tenant,
+            SELECT $\(firstNumber), to_timestamp(minute * 60), signal, tenant,
                 \(names.joined(separator: ", "))
             FROM unnest(\(arrays))
                 AS new (minute, signal, tenant, \(names.joined(separator: ", ")))
@@ -114,7 +118,8 @@ extension PGConnection {
     ) throws(DatabaseError) {
         guard !entries.isEmpty else { return }
         var parameters = QueryParameters()
-        let statement = entries.statement(&parameters)
+        entries.append(to: &parameters)
+        let statement = LossEntries.statement(parametersFrom: 1, isOnlyOne: entries.isOnlyOne)
         _ = try query(statement, parameters, deadlineNs: deadlineNs)
     }
 

@@ -80,16 +80,31 @@ extension PGConnection {
 
     /// PQsendQueryParams with everything in binary.
     private func sendParameterised(_ sql: String, _ parameters: QueryParameters) -> Int32 {
-        let types = parameters.entries.map { Oid($0.typeID) }
-        let lengths = parameters.entries.map { Int32(max(0, $0.sizeBytes)) }
-        let formats = [Int32](repeating: 1, count: parameters.entries.count)
-        return unsafe parameters.bytes.withUnsafeBytes { bytes in
+        let types = parameters.typeIDs
+        return unsafe parameters.withValues { values, lengths, formats in
+            unsafe PQsendQueryParams(
+                raw, sql, Int32(types.count), types, values, lengths, formats, 1)
+        }
+    }
+}
+
+extension QueryParameters {
+    var typeIDs: [Oid] { entries.map { Oid($0.typeID) } }
+
+    /// What libpq takes as values, lengths and formats, all binary; valid for the call.
+    func withValues<Value>(
+        _ body: (
+            _ values: [UnsafePointer<CChar>?], _ lengths: [Int32], _ formats: [Int32]
+        ) -> Value
+    ) -> Value {
+        let lengths = entries.map { Int32(max(0, $0.sizeBytes)) }
+        let formats = [Int32](repeating: 1, count: entries.count)
+        return unsafe bytes.withUnsafeBytes { bytes in
             let base = unsafe bytes.bindMemory(to: CChar.self).baseAddress!
-            let values = unsafe parameters.entries.map { entry in
+            let values = unsafe entries.map { entry in
                 unsafe entry.sizeBytes < 0 ? nil : UnsafePointer(base + entry.offset)
             }
-            return unsafe PQsendQueryParams(
-                raw, sql, Int32(values.count), types, values, lengths, formats, 1)
+            return unsafe body(values, lengths, formats)
         }
     }
 }

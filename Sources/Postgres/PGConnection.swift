@@ -22,6 +22,7 @@ package struct PGConnection: ~Copyable {
     /// While a statement of somebody is under way who may lose interest: fired, the statement is
     /// cancelled at the server, and its error is the answer.
     var interruption: StopSignal?
+    var prepared = PreparedStatements()
     /// Whether what the server says amid a COPY is taken for an error, and the COPY ended.
     var isHeedingInput = true
 

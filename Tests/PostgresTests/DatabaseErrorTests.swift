@@ -19,7 +19,7 @@ struct ClassificationTests {
 
     @Test(arguments: [
         "53100", "53200", "53300", "40001", "40P01", "55P03", "55006", "57014", "58030", "25P02",
-        "XX000",
+        "26000", "42P05", "XX000",
     ])
     func retried(sqlState: String) {
         #expect(judge(sqlState, row: nil) == .transient)
