@@ -56,7 +56,10 @@ package final class ArenaPool: Sendable {
             return idle.blocks.removeLast()
         }
         if let found { return unsafe found.storage }
-        return .allocate(byteCount: capacityBytes, alignment: Arena.alignmentBytes)
+        let block = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: capacityBytes, alignment: Arena.alignmentBytes)
+        unsafe ProcessMemory.useLargePages(for: block)
+        return unsafe block
     }
 
     /// Takes a block back, or frees it where it would be too many.

@@ -8,6 +8,29 @@ package enum ProcessMemory {
     /// Free memory that a heap keeps at its end.
     static let heapKeptSizeBytes = 4 << 20
 
+    /// Blocks of at least this size ask for large pages.
+    static let largePagesSizeBytesMin = 4 << 20
+    /// Of a large page, on the processors that there are builds for.
+    static let largePageSizeBytes = 2 << 20
+
+    /// Has the kernel back `block` with pages of 2 MiB, where it is large and they are to be had.
+    ///
+    /// A block that is mapped by itself and written to from end to end pays a page fault for each
+    /// page. Only whole large pages within the block are asked for, so none of its memory is
+    /// resident that would not be anyway. Ownership: borrowed for the call. Thread: any.
+    package static func useLargePages(for block: UnsafeMutableRawBufferPointer) {
+        guard block.count >= largePagesSizeBytesMin, let base = block.baseAddress else {
+            return
+        }
+        let mask = largePageSizeBytes - 1
+        let start = Int(bitPattern: base)
+        let alignedStart = (start + mask) & ~mask
+        let alignedEnd = (start + block.count) & ~mask
+        // A hint: where it is refused, the pages are small.
+        _ = unsafe madvise(
+            base + (alignedStart - start), alignedEnd - alignedStart, Int32(MADV_HUGEPAGE))
+    }
+
     /// Makes resident memory follow `MemoryBudget`.
     ///
     /// glibc by itself puts blocks of up to 32 MiB into heaps once it has seen such a block freed.

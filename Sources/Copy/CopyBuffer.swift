@@ -87,6 +87,8 @@ package struct CopyBuffer: ~Copyable {
     private mutating func reallocate(capacityBytes: Int) -> Bool {
         guard budget.tryReserve(capacityBytes) else { return false }
         let grown = UnsafeMutableRawPointer.allocate(byteCount: capacityBytes, alignment: 16)
+        unsafe ProcessMemory.useLargePages(
+            for: UnsafeMutableRawBufferPointer(start: grown, count: capacityBytes))
         unsafe grown.copyMemory(from: storage, byteCount: count)
         unsafe CopyBuffer.discard(storage, capacityBytes: self.capacityBytes, budget: budget)
         unsafe storage = grown
