@@ -109,6 +109,7 @@ def test_gauges_show_what_waits(observed):
     assert api.metrics()["starling_writers_busy"] == 0
     with server.channel() as channel:
         export = Export(channel)
+        export(otlp.request("traces"))  # the writer is connected then: what waits is an export
         calls = []
 
         def start():

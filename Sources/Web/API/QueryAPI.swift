@@ -7,6 +7,7 @@ enum QueryAPI {
         SearchRoutes.add(to: routes)
         ServiceRoutes.add(to: routes)
         MetricRoutes.add(to: routes)
+        FieldRoutes.add(to: routes)
         AdminRoutes.add(to: routes)
     }
 }

@@ -73,10 +73,11 @@ struct Waterfall {
 
     private func bar(of span: JSONObject) -> String {
         let width = Double(Waterfall.barWidth)
-        let start = Double(trace.integer("start_time_unix_nano") ?? 0)
-        let duration = max(1, Double(trace.integer("duration_nanos") ?? 0))
+        let startNs = trace.integer("start_time_unix_nano") ?? 0
+        let durationNs = max(1, Double(trace.integer("duration_nanos") ?? 0))
         func column(_ name: String) -> Double {
-            (Double(span.integer(name) ?? 0) - start) / duration * width
+            // Subtracted before it is rounded: a double has no nanoseconds of this century.
+            Double((span.integer(name) ?? 0) &- startNs) / durationNs * width
         }
         let first = min(max(0, Int(column("start_time_unix_nano"))), Waterfall.barWidth - 1)
         let end = min(

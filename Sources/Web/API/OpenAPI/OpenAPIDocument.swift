@@ -46,7 +46,7 @@ enum OpenAPIDocument {
     /// What is served, in the order of the document. A test holds it against the routes.
     static let operations =
         TraceRoutes.operations + SearchRoutes.operations + ServiceRoutes.operations
-        + MetricRoutes.operations + AdminRoutes.operations
+        + MetricRoutes.operations + FieldRoutes.operations + AdminRoutes.operations
 
     private static let schemas: [(name: String, schema: Schema)] =
         [
