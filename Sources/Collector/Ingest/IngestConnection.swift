@@ -36,7 +36,7 @@ final class IngestConnection: ConnectionHandler, ExportSink {
         guard loop.admits(connection.peer) else { return false }
         let peer = connection.peer
         if peer.kind == .ip { admittedSource = peer.source }
-        server.peer = { peer.hostText }
+        server.peer = { peer.kind == .local ? "unix" : peer.description }
         return true
     }
 
