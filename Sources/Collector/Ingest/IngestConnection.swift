@@ -25,7 +25,6 @@ final class IngestConnection: ConnectionHandler, ExportSink {
         self.server = server
         self.loop = loop
         server.sink = self
-        server.peer = { [unowned self] in self.connection?.peerText ?? "" }
         server.certificate = { [unowned self] in self.connection?.peerIdentity }
     }
 

@@ -78,8 +78,7 @@ package struct DeadLetterList: Sendable {
                         ).text
                     })
             }
-            writer.key("warnings")
-            writer.list { writer in if let warning = limit.warning { writer.text(warning) } }
+            writer.member("warnings", [limit.warning].compactMap(\.self))
         }
     }
 

@@ -13,6 +13,12 @@ extension JSONWriter {
         if let value { number(value) } else { null() }
     }
 
+    /// A list of texts.
+    package mutating func member(_ name: String, _ values: [String]) {
+        key(name)
+        list { writer in for value in values { writer.text(value) } }
+    }
+
     /// 64 bits, as a string of digits.
     package mutating func member(_ name: String, digits value: Int64?) {
         key(name)

@@ -35,8 +35,7 @@ package enum JaegerEnvelope {
             writer.key("errors")
             writeFailures(failures, to: &writer)
             guard !warnings.isEmpty else { return }
-            writer.key("warnings")
-            writer.list { writer in for warning in warnings { writer.text(warning) } }
+            writer.member("warnings", warnings)
         }
     }
 

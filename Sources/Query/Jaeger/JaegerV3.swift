@@ -103,7 +103,6 @@ package enum JaegerV3 {
     /// A member that Jaeger has not, and that is there only where there are some.
     private static func write(warnings: [String], to writer: inout JSONWriter) {
         guard !warnings.isEmpty else { return }
-        writer.key("warnings")
-        writer.list { writer in for warning in warnings { writer.text(warning) } }
+        writer.member("warnings", warnings)
     }
 }

@@ -46,10 +46,7 @@ package struct TraceLogs: Sendable {
                     }
                 }
             }
-            writer.key("warnings")
-            writer.list { writer in
-                for warning in warnings { writer.text(warning) }
-            }
+            writer.member("warnings", warnings)
         }
     }
 

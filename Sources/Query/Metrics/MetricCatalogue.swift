@@ -49,8 +49,7 @@ package struct MetricList: Sendable {
                         ).text
                     })
             }
-            writer.key("warnings")
-            writer.list { writer in if let warning = limit.warning { writer.text(warning) } }
+            writer.member("warnings", [limit.warning].compactMap(\.self))
         }
     }
 

@@ -45,8 +45,7 @@ package struct MetricExemplars: Sendable {
                     }
                 }
             }
-            writer.key("warnings")
-            writer.list { writer in for warning in warnings { writer.text(warning) } }
+            writer.member("warnings", warnings)
         }
     }
 

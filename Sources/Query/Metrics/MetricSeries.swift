@@ -52,8 +52,7 @@ package struct MetricSeries: Sendable {
                     "there are more points than \(MetricStatement.rowCountMax); ask for a longer "
                         + "step, or fewer labels")
             }
-            writer.key("warnings")
-            writer.list { writer in for warning in warnings { writer.text(warning) } }
+            writer.member("warnings", warnings)
         }
     }
 

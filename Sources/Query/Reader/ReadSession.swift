@@ -76,7 +76,7 @@ package struct ReadSession: ~Copyable {
     private static let catalogueAgeNsMax: UInt64 = 5_000_000_000
 
     /// Lets `body` ask with the connection itself, whose statements are cancelled as all others.
-    package mutating func withConnection<Value>(
+    package mutating func withConnection<Value: ~Copyable>(
         _ body: (inout PGConnection, _ deadlineNs: UInt64) throws(DatabaseError) -> Value
     ) throws(QueryFailure) -> Value {
         guard let interruption else { preconditionFailure("the session is lent to nobody") }
@@ -109,15 +109,8 @@ package struct ReadSession: ~Copyable {
     package mutating func query(
         _ sql: String, _ parameters: QueryParameters = QueryParameters()
     ) throws(QueryFailure) -> QueryResult {
-        guard let interruption else { preconditionFailure("the session is lent to nobody") }
-        do throws(DatabaseError) {
-            let deadlineNs = settings.statementDeadlineNs
-            return try connection.interruptible(by: interruption) {
-                (connection) throws(DatabaseError) in
-                try connection.query(sql, parameters, deadlineNs: deadlineNs)
-            }
-        } catch {
-            throw QueryFailure(error, isInterrupted: interruption.isFired)
+        try withConnection { (connection, deadlineNs) throws(DatabaseError) in
+            try connection.query(sql, parameters, deadlineNs: deadlineNs)
         }
     }
 }

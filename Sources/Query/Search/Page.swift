@@ -16,10 +16,7 @@ enum Page {
                 writer.truth(nextCursor != nil)
                 writer.member("next_cursor", nextCursor)
             }
-            writer.key("warnings")
-            writer.list { writer in
-                for warning in warnings { writer.text(warning) }
-            }
+            writer.member("warnings", warnings)
         }
     }
 

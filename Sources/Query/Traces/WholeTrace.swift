@@ -4,17 +4,11 @@ internal import Postgres
 /// One trace with everything that is stored of its spans.
 package struct WholeTrace: Sendable {
     private let id: TraceID
-    /// Where it is known when the trace was: nanoseconds since 1970, half-open. Without it every
-    /// partition is looked into.
-    private let hint: (startUnixNs: Int64, endUnixNs: Int64)?
 
     /// Spans of one trace that are shown; a trace with more says so in its warnings.
     package static let spanCountMax = 100_000
 
-    package init(_ id: TraceID, between hint: (startUnixNs: Int64, endUnixNs: Int64)? = nil) {
-        self.id = id
-        self.hint = hint
-    }
+    package init(_ id: TraceID) { self.id = id }
 
     /// Writes it as one object, spans by their start. Errors: `notFound`.
     package func write(
@@ -22,7 +16,7 @@ package struct WholeTrace: Sendable {
     ) throws(QueryFailure) {
         let spans = try session.query(spanQuery, parameters)
         guard spans.rowCount > 0 else {
-            throw QueryFailure(.notFound, "there is no trace \(id.text)" + hintRemedy)
+            throw QueryFailure(.notFound, "there is no trace \(id.text)")
         }
         let resources = try session.query(resourceQuery, parameters)
         let isCut = spans.rowCount > WholeTrace.spanCountMax
@@ -45,27 +39,15 @@ package struct WholeTrace: Sendable {
         }
     }
 
-    private var hintRemedy: String {
-        hint == nil ? "" : " in that range of time; ask without start_time and end_time"
-    }
-
     // MARK: SQL
 
     private var parameters: QueryParameters {
         var parameters = QueryParameters()
         parameters.append(id.text)
-        if let hint {
-            parameters.append(hint.startUnixNs)
-            parameters.append(hint.endUnixNs)
-        }
         return parameters
     }
 
-    private var condition: String {
-        "trace_uuid = $1::text::uuid"
-            + (hint == nil
-                ? "" : " AND start_time_unix_nano >= $2 AND start_time_unix_nano < $3")
-    }
+    private let condition = "trace_uuid = $1::text::uuid"
 
     private var spanQuery: String {
         SpanRows.query(

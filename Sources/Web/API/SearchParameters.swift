@@ -27,7 +27,7 @@ struct SearchParameters {
         let (start, end) = (try request.take("start_time"), try request.take("end_time"))
         let isOptional = filter.isOfTraces && start == nil && end == nil
         let asked = isOptional ? nil : try AskedTimeRange(start: start, end: end)
-        let limit = try PageLimit(try integer("limit", from: &request))
+        let limit = try PageLimit(try request.takeInt("limit"))
         let cursor = try request.take("cursor")
         try request.checkNothingIsLeft()
         return SearchQuestion(
@@ -104,18 +104,5 @@ struct SearchParameters {
                 pointer: name)
         }
         return truth
-    }
-
-    /// A whole number; nil where the parameter is not there.
-    static func integer(
-        _ name: String, from request: inout QueryRequest
-    ) throws(QueryFailure) -> Int64? {
-        guard let text = try request.take(name) else { return nil }
-        guard let number = Int64(text) else {
-            throw QueryFailure(
-                .invalidParameter, "\(name) is \"\(text)\", and has to be a whole number",
-                pointer: name)
-        }
-        return number
     }
 }
