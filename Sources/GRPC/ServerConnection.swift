@@ -55,6 +55,9 @@ package final class ServerConnection {
     }
 
     private static let drainPingNsMax: UInt64 = 5_000_000_000
+    /// From the answer to that PING to the last GOAWAY. gRPC's C core puts answers to PINGs before
+    /// everything else that it has to send: calls that it began before it knew come behind them.
+    private static let drainSettleNs: UInt64 = 100_000_000
     // What our PINGs carry, so that their answers can be told apart.
     private static let drainPing: UInt64 = 1
     private static let keepalivePing: UInt64 = 2
@@ -77,7 +80,7 @@ package final class ServerConnection {
             times, beganNs: Clock.monotonicNs, jitter: Double.random(in: 0...1))
         session.makeHandler = { [unowned self] _ in Call(connection: self) }
         session.pingAcknowledged = { [unowned self] payload in
-            if payload == ServerConnection.drainPing { finishAnnouncement() }
+            if payload == ServerConnection.drainPing { announcementAcknowledged() }
         }
     }
 
@@ -125,6 +128,12 @@ package final class ServerConnection {
         drain = .announced(deadlineNs: nowNs + ServerConnection.drainPingNsMax)
         session.submitShutdownNotice()
         session.submitPing(ServerConnection.drainPing)
+    }
+
+    private func announcementAcknowledged() {
+        guard case .announced(let deadlineNs) = drain else { return }
+        let settledNs = Clock.monotonicNs + ServerConnection.drainSettleNs
+        drain = .announced(deadlineNs: min(deadlineNs, settledNs))
     }
 
     private func finishAnnouncement() {

@@ -16,6 +16,7 @@ from support.daemon import Daemon, free_port, run
 from support.exporter import Client, Habits, Load
 from support.exporter_http import HTTPClient
 from support.journal import Journal
+from support.locks import locked
 from support.pgproxy import PASS, Proxy
 from support.waiting import eventually
 
@@ -188,9 +189,7 @@ class Stage:
     @contextmanager
     def locked_facts(self):
         """While inside, nobody writes a fact: whoever tries waits."""
-        with self.connect() as holder, holder.transaction():
-            for table in numbering.TABLES.values():  # in the order of the daemon, so that nobody is locked out
-                holder.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        with locked(self, numbering.TABLES.values()):  # in the order of the daemon, so that nobody is locked out
             self.fault("lock on the fact tables")
             yield
 

@@ -57,11 +57,31 @@ private final class Pair {
     }
 
     func export(_ message: [UInt8], isCompressed: Bool = false, timeoutMs: Int = 10_000) {
+        begin(message, isCompressed: isCompressed, timeoutMs: timeoutMs)
+        exchange()
+    }
+
+    /// An export of which nothing has left the client yet.
+    func begin(_ message: [UInt8], isCompressed: Bool = false, timeoutMs: Int = 10_000) {
         let framed = ClientConnection.frame(message, isCompressed: isCompressed)
         _ = client.export(
             .traces, framed: framed, isCompressed: isCompressed, timeoutMs: timeoutMs
         ) { [unowned self] in answers.append($0) }
-        exchange()
+    }
+
+    /// What the client would send now.
+    func clientOutput() throws(Session.Failure) -> [UInt8] {
+        var output: [UInt8] = []
+        while let bytes = try client.session.nextOutput() { unsafe output += bytes.buffer }
+        return output
+    }
+
+    func deliverToServer(_ bytes: [UInt8]) throws {
+        try unsafe bytes.withUnsafeBytes { try unsafe server.session.receive(ByteSlice($0)) }
+    }
+
+    func deliverToClient() throws(Session.Failure) {
+        while let bytes = try server.session.nextOutput() { try client.session.receive(bytes) }
     }
 
     /// Moves bytes both ways until neither side has any.
@@ -192,8 +212,31 @@ private final class Pair {
     @Test func drainingServesWhatIsInFlightAndThenEnds() {
         let pair = Pair([nil])
         pair.export([1])
-        pair.server.beginDrain(nowNs: 0)
+        pair.server.beginDrain(nowNs: Clock.monotonicNs)
         pair.exchange()
+        #expect(!pair.server.isDrained)
+        pair.server.answer(streamID: pair.sink.received[0].streamID, with: .accepted)
+        pair.exchange()
+        #expect(pair.answers.map(\.statusCode) == [0])
+        pair.server.tick(nowNs: Clock.monotonicNs + 1_000_000_000)
+        #expect(pair.server.isDrained)
+    }
+
+    @Test func drainingServesWhatComesRightBehindTheAnswerToItsPing() throws {
+        let pair = Pair([nil])
+        pair.exchange()
+        pair.begin([1])
+        let request = try pair.clientOutput()
+        pair.server.beginDrain(nowNs: Clock.monotonicNs)
+        try pair.deliverToClient()
+        let acknowledgement = try pair.clientOutput()
+        #expect(!request.isEmpty && !acknowledgement.isEmpty)
+        try pair.deliverToServer(acknowledgement)
+        pair.server.tick(nowNs: Clock.monotonicNs)
+        try pair.deliverToServer(request)
+        pair.exchange()
+        try #require(pair.sink.received.count == 1)
+        pair.server.tick(nowNs: Clock.monotonicNs + 1_000_000_000)
         #expect(!pair.server.isDrained)
         pair.server.answer(streamID: pair.sink.received[0].streamID, with: .accepted)
         pair.exchange()

@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from support.api import api_settings
+from support.locks import locked
 from support.query import QueryAPI
 from support.tokens import Tokens
 from support.waiting import eventually
@@ -36,22 +37,6 @@ def readers(database, condition="true"):
 RUNNING = "state = 'active' AND wait_event_type = 'Lock'"
 
 
-class Holder:
-    """Makes every question wait: the facts are locked while inside."""
-
-    def __init__(self, database):
-        self.database = database
-
-    def __enter__(self):
-        self.connection = self.database.connect()
-        self.connection.execute("BEGIN; LOCK TABLE otel_spans_fact IN ACCESS EXCLUSIVE MODE")
-        return self
-
-    def __exit__(self, *_):
-        self.connection.rollback()
-        self.connection.close()
-
-
 def ask(api):
     """A question that nobody has answered yet: its connection."""
     connection = socket.create_connection(("127.0.0.1", api.address))
@@ -77,7 +62,7 @@ def test_sessions_cannot_write(start, database):
 @pytest.mark.parametrize("leave", ["close", "half_close"])
 def test_who_leaves_cancels_the_query(start, database, leave):
     server, api, query = start()
-    with Holder(database):
+    with locked(database, ["otel_spans_fact"]):
         connection = ask(api)
         eventually(lambda: readers(database, RUNNING) == 1, "the query to run")
         connection.close() if leave == "close" else connection.shutdown(socket.SHUT_WR)
@@ -90,7 +75,7 @@ def test_who_leaves_cancels_the_query(start, database, leave):
 
 def test_more_than_may_wait_are_told_to_come_back(start, database):
     server, api, query = start()
-    with Holder(database):
+    with locked(database, ["otel_spans_fact"]):
         connections = [ask(api) for _ in range(2)]
         eventually(lambda: readers(database, RUNNING) == 2, "both readers to be busy")
         waiting = [ask(api) for _ in range(3)]
@@ -112,7 +97,7 @@ def test_more_than_may_wait_are_told_to_come_back(start, database):
 
 def test_a_statement_that_takes_too_long(start, database):
     server, _, query = start(**{"query.statement_timeout": "100ms"})
-    with Holder(database):
+    with locked(database, ["otel_spans_fact"]):
         problem = query.problem(503, "query-timeout", PATH)
         assert "query.statement_timeout" in problem["detail"]
     assert server.daemon.stop() == 0

@@ -3,6 +3,8 @@
 
 from contextlib import contextmanager
 
+from psycopg import errors
+
 from support.waiting import eventually
 
 TABLES = {"traces": "otel_spans_fact", "logs": "otel_logs_fact", "metrics": "otel_metrics_data_points_number"}
@@ -11,9 +13,30 @@ TABLES = {"traces": "otel_spans_fact", "logs": "otel_logs_fact", "metrics": "ote
 @contextmanager
 def blocked(database, signal="traces"):
     """While inside, no row gets into the signal's table: whoever tries waits. Yields the lock's holder."""
-    with database.connect() as holder, holder.transaction():
-        holder.execute(f"LOCK TABLE {TABLES[signal]} IN ACCESS EXCLUSIVE MODE")
+    with locked(database, [TABLES[signal]]) as holder:
         yield holder
+
+
+@contextmanager
+def locked(database, tables):
+    """While inside, nobody else reads or writes the tables. Yields the lock's holder."""
+    with database.connect() as holder:
+        holder.autocommit = False
+        eventually(lambda: is_locked(holder, tables), f"the lock of {', '.join(tables)}")
+        try:
+            yield holder
+        finally:
+            holder.rollback()
+
+
+def is_locked(holder, tables):
+    """Locks them all, unless that is a deadlock with the janitor, which builds indexes concurrently."""
+    try:
+        holder.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
+    except errors.DeadlockDetected:
+        holder.rollback()
+        return False
+    return True
 
 
 # Janitor and health look at the same tables in their own time, which says nothing about requests.
