@@ -75,7 +75,7 @@ def shown(name, expression):
         return expression
     value = number(expression)
     if name.endswith(("Ns", "NsMax")):
-        return f"{value // 10**9:,} s"
+        return f"{value // 10**9:,} s" if value % 10**9 == 0 else f"{value // 10**6:,} ms"
     if "Ms" in name:
         return f"{value // 1000} s"
     if name.endswith("Seconds"):
