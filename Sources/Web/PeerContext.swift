@@ -8,20 +8,21 @@ struct PeerContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     /// Whether the client is still there. Nil outside of a `WatchedChannel`.
     let presence: Presence?
-    private let remoteAddress: SocketAddress?
+    /// The connection.
+    let channel: any Channel
     /// What the connection's certificate proves; nil without one.
     let certificate: PeerIdentity?
 
     /// Thread: that of the connection's event loop, on which requests are handled.
     init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)
-        remoteAddress = source.channel.remoteAddress
+        channel = source.channel
         certificate = source.channel.handler(TLSHandler.self)?.peerIdentity
         presence = source.channel.handler(DepartureHandler.self)?.presence
     }
 
     /// Where it comes from, for people: `192.0.2.1:55000`, or `unix`; empty where nobody knows.
-    var peer: String { remoteAddress?.peerText ?? "" }
+    var peer: String { channel.remoteAddress?.peerText ?? "" }
 }
 
 extension Channel {

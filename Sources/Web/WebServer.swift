@@ -21,7 +21,7 @@ package final class WebServer: APIServer, TLSServer {
     private let server = ServerTask()
 
     // Bounds of what a client can take.
-    private static let connectionCountMax = 64
+    private static let connectionCountMax = 512
     private static let backlog = 64
     private static let idleSeconds: Int64 = 30
     private static let headerListSizeBytesMax = 16 << 10

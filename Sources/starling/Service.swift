@@ -79,6 +79,8 @@ extension ReaderSettings {
             database: database, writable: writable,
             readerCount: configuration.query.readerCount,
             waitingCountMax: configuration.query.waitingCountMax,
-            rangeNsMax: configuration.query.rangeNsMax)
+            rangeNsMax: configuration.query.rangeNsMax,
+            streamCountMax: configuration.query.streamCountMax,
+            fetchTimeoutMs: configuration.query.fetchTimeoutMs)
     }
 }

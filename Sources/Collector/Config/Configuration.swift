@@ -109,6 +109,10 @@ package struct Configuration: Sendable, Equatable {
         package internal(set) var statementTimeoutMs = 0
         /// `query.range_max`. Telemetry that one question may cover.
         package internal(set) var rangeNsMax: Int64 = 0
+        /// `query.streams_max`. Exports under way, each with a thread and a session.
+        package internal(set) var streamCountMax = 0
+        /// `query.fetch_timeout`.
+        package internal(set) var fetchTimeoutMs = 0
     }
 
     /// How long connections to `listen.grpc` may be what; 0 is for ever, where that is said.

@@ -168,6 +168,13 @@ extension ConfigurationKey {
         ConfigurationKey(
             "query.range_max", \.query.rangeNsMax, .nanoseconds(hourNs...(3_660 * dayNs)),
             default: "31d", help: "Longest range of time that one question may cover"),
+        ConfigurationKey(
+            "query.streams_max", \.query.streamCountMax, .count("exports", 1...64), default: "4",
+            help: "Exports that may be under way, each with one connection"),
+        ConfigurationKey(
+            "query.fetch_timeout", \.query.fetchTimeoutMs,
+            .milliseconds(100...(60 * minuteMs)), default: "5m",
+            help: "How long the database may take for one FETCH of an export"),
     ]
 
     /// RFC 9113 allows windows from 65,535 to 2^31 - 1 bytes without tricks.

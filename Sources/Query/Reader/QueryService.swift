@@ -7,27 +7,38 @@ internal import Synchronization
 /// Thread: any. Nothing here blocks: the readers do.
 package final class QueryService: Sendable {
     private let pool: ReaderPool
+    private let exporters: ReaderPool
+    private let streams = StreamTable()
     private let userCount = Mutex(0)
 
-    package init(_ settings: ReaderSettings) { pool = ReaderPool(settings) }
+    package init(_ settings: ReaderSettings) {
+        pool = ReaderPool(settings)
+        exporters = ReaderPool(exportsOf: settings)
+    }
 
     /// Starts the readers, for the first of those that answer with them. Call once for each, before
     /// its first question.
     package func start() {
         userCount.withLock { count in
-            if count == 0 { pool.start() }
+            if count == 0 {
+                pool.start()
+                exporters.start()
+            }
             count += 1
         }
     }
 
     /// Ends the readers with the last of those that called `start`; questions under way fail with
-    /// `databaseUnavailable`.
+    /// `databaseUnavailable`, and so do streams.
     package func stop() {
         let isLast = userCount.withLock { count in
             count -= 1
             return count == 0
         }
-        if isLast { pool.end() }
+        guard isLast else { return }
+        streams.close()
+        pool.end()
+        exporters.end()
     }
 
     /// Questions that wait for a reader.
@@ -54,6 +65,33 @@ package final class QueryService: Sendable {
             try body(&session, &writer)
             return Answer(writer.bytes, acceptsGzip: acceptsGzip)
         }
+    }
+}
+
+extension QueryService {
+    /// A stream that fails when the service ends, for whoever makes its chunks elsewhere. Errors:
+    /// `databaseUnavailable` once that is so.
+    package func openStream() throws(QueryFailure) -> ChunkStream { try streams.open() }
+
+    /// Lets a reader of those for exports write a stream, with `body`, and returns once the first
+    /// chunk is there. Errors: that of `body` where it comes before; `tooManyQueries` where
+    /// `query.streams_max` are under way.
+    package func export(
+        for interest: Interest,
+        _ body:
+            @escaping @Sendable (inout ReadSession, ChunkStream) throws(QueryFailure) -> Void
+    ) async throws(QueryFailure) -> ChunkStream {
+        let stream = try streams.open()
+        exporters.add(until: interest.signal) { (session) throws(QueryFailure) in
+            try body(&session, stream)
+        } done: { result in
+            switch result {
+            case .success: stream.finish()
+            case .failure(let failure): stream.fail(failure)
+            }
+        }
+        try await stream.start()
+        return stream
     }
 }
 

@@ -10,23 +10,28 @@ struct ReadTask: Sendable {
 /// What waits for readers, in the order in which it came, and bounded. Thread: any.
 final class ReadQueue: @unchecked Sendable {
     private let waitingCountMax: Int
+    private let refusal: @Sendable (_ waitingCount: Int) -> QueryFailure
     private let monitor = Monitor()
     // Protected by `monitor`.
     private var waiting: [ReadTask] = []
     private var idleCount = 0
     private var isClosed = false
 
-    init(waitingCountMax: Int) { self.waitingCountMax = waitingCountMax }
+    /// `refusal` makes the failure of those that cannot wait.
+    init(
+        waitingCountMax: Int,
+        refusal: @escaping @Sendable (_ waitingCount: Int) -> QueryFailure = ReadQueue.busy
+    ) {
+        self.waitingCountMax = waitingCountMax
+        self.refusal = refusal
+    }
 
     /// Puts `task` in; returns why not, where it cannot.
     func add(_ task: ReadTask) -> QueryFailure? {
         monitor.withLock {
             guard !isClosed else { return ReadQueue.stopping }
             guard waiting.count < waitingCountMax + idleCount else {
-                return QueryFailure(
-                    .tooManyQueries,
-                    "\(waiting.count) questions wait for the database already; ask again, or "
-                        + "raise query.readers or query.waiting_max", retryAfterSeconds: 1)
+                return refusal(waiting.count)
             }
             waiting.append(task)
             monitor.signal()
@@ -61,6 +66,13 @@ final class ReadQueue: @unchecked Sendable {
     /// Tasks that wait, for the gauge.
     var waitingCount: Int { monitor.withLock { waiting.count } }
 
-    private static let stopping = QueryFailure(
+    private static func busy(waitingCount: Int) -> QueryFailure {
+        QueryFailure(
+            .tooManyQueries,
+            "\(waitingCount) questions wait for the database already; ask again, or raise "
+                + "query.readers or query.waiting_max", retryAfterSeconds: 1)
+    }
+
+    static let stopping = QueryFailure(
         .databaseUnavailable, "the daemon is stopping", retryAfterSeconds: 2)
 }

@@ -3,7 +3,7 @@ package import Postgres
 
 /// How much of the database those who ask may take: keys `query.…`.
 package struct ReaderSettings: Sendable {
-    package let database: DatabaseSettings
+    package private(set) var database: DatabaseSettings
     /// Where the few questions that change something do it; the daemon's own.
     package let writable: DatabaseSettings
     /// Threads, each with one session.
@@ -12,16 +12,31 @@ package struct ReaderSettings: Sendable {
     package let waitingCountMax: Int
     /// Nanoseconds of telemetry that one question may cover.
     package let rangeNsMax: Int64
+    /// Exports that may be under way, each with a thread and a session of its own.
+    package let streamCountMax: Int
+    /// Milliseconds that the database may take for one FETCH of an export.
+    package let fetchTimeoutMs: Int
 
     package init(
         database: DatabaseSettings, writable: DatabaseSettings, readerCount: Int,
-        waitingCountMax: Int, rangeNsMax: Int64
+        waitingCountMax: Int, rangeNsMax: Int64, streamCountMax: Int, fetchTimeoutMs: Int
     ) {
         precondition(readerCount > 0 && waitingCountMax >= 0 && rangeNsMax > 0)
+        precondition(streamCountMax > 0 && fetchTimeoutMs > 0)
+        self.streamCountMax = streamCountMax
+        self.fetchTimeoutMs = fetchTimeoutMs
         self.database = database.listed(as: "reader")
         self.writable = writable.listed(as: "admin")
         self.readerCount = readerCount
         self.waitingCountMax = waitingCountMax
         self.rangeNsMax = rangeNsMax
+    }
+
+    /// The same, for sessions that export.
+    var ofExports: ReaderSettings {
+        var settings = self
+        settings.database = database.listed(as: "export")
+        settings.database.statementTimeoutMs = fetchTimeoutMs
+        return settings
     }
 }

@@ -8,6 +8,19 @@ internal import Query
 enum Problem {
     static func response(_ failure: QueryFailure) -> Response {
         let status = status(of: failure.kind)
+        var response = Response(
+            status: status,
+            headers: [
+                .contentType: "application/problem+json", .cacheControl: "no-store",
+                .xContentTypeOptions: "nosniff",
+            ],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: "\(json(failure))\n")))
+        response.headers[.retryAfter] = failure.retryAfterSeconds.map { "\($0)" }
+        return response
+    }
+
+    static func json(_ failure: QueryFailure) -> JSONText {
+        let status = status(of: failure.kind)
         var members: [(String, JSONText)] = [
             ("type", .text(failure.kind.rawValue)), ("title", .text(title(of: failure.kind))),
             ("status", .number(Int64(status.code))), ("detail", .text(failure.detail)),
@@ -21,15 +34,7 @@ enum Problem {
         if let seconds = failure.retryAfterSeconds {
             members.append(("retry_after", .number(Int64(seconds))))
         }
-        var response = Response(
-            status: status,
-            headers: [
-                .contentType: "application/problem+json", .cacheControl: "no-store",
-                .xContentTypeOptions: "nosniff",
-            ],
-            body: ResponseBody(byteBuffer: ByteBuffer(string: "\(JSONText.object(members))\n")))
-        response.headers[.retryAfter] = failure.retryAfterSeconds.map { "\($0)" }
-        return response
+        return .object(members)
     }
 
     /// What a kind of failure is in HTTP, whatever form it is told in.

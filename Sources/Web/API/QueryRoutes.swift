@@ -8,6 +8,8 @@ internal import Query
 final class QueryRoutes {
     typealias Handler =
         @Sendable (inout QueryRequest, QueryService) async throws(QueryFailure) -> Answer
+    typealias StreamHandler =
+        @Sendable (inout QueryRequest, QueryService) async throws(QueryFailure) -> StreamedAnswer
 
     private let router: Router<PeerContext>
     private let service: QueryService
@@ -32,6 +34,46 @@ final class QueryRoutes {
         _ method: HTTPRequest.Method, _ path: String, for access: Access = .read,
         _ handler: @escaping Handler
     ) {
+        add(method, path, for: access) { (request, context, interest, service) in
+            defer { context.presence?.forget() }
+            var asked = try await QueryRequest(request, context, interest)
+            return QueryRoutes.response(try await handler(&asked, service), to: request)
+        }
+    }
+
+    /// Serves `method` of `path` with a body that is made while it is sent.
+    ///
+    /// What `handler` throws is told as by `add`, so it does first what can fail. Its `ChunkStream`
+    /// is filled by anybody: a reader (`QueryService.export`), whose `put` waits for the client; or
+    /// whoever has chunks now and then (`QueryService.openStream`), with `offer`, which says when
+    /// there is no room and when nothing is wanted any more. A client that leaves abandons the
+    /// stream and ends the interest of the request; one that does not read is given up
+    /// (`StreamedBody.pauseSeconds`). No idle timeout of the server cuts a body under way. How
+    /// many streams there may be, the handler has to say.
+    func addStream(
+        _ method: HTTPRequest.Method, _ path: String, for access: Access = .read,
+        _ handler: @escaping StreamHandler
+    ) {
+        add(method, path, for: access) { (request, context, interest, service) in
+            let answer: StreamedAnswer
+            do {
+                var asked = try await QueryRequest(request, context, interest)
+                answer = try await handler(&asked, service)
+            } catch {
+                context.presence?.forget()
+                throw error
+            }
+            return StreamedBody(answer, to: context, interest).response
+        }
+    }
+
+    private func add(
+        _ method: HTTPRequest.Method, _ path: String, for access: Access,
+        _ respond:
+            @escaping @Sendable (
+                Request, PeerContext, Interest, QueryService
+            ) async throws -> Response
+    ) {
         methods[path, default: []] += method == .get ? [.get, .head] : [method]
         router.on(RouterPath(path), method: method) {
             [service, authenticator, form] request, context in
@@ -39,11 +81,9 @@ final class QueryRoutes {
                 request.head, from: context, for: access, authenticator, as: form)
             if let refusal { return refusal }
             let interest = Interest()
-            context.presence?.watch(interest)
-            defer { context.presence?.forget() }
+            context.presence?.watch { interest.end() }
             do {
-                var asked = try await QueryRequest(request, context, interest)
-                return QueryRoutes.response(try await handler(&asked, service), to: request)
+                return try await respond(request, context, interest, service)
             } catch let failure as QueryFailure {
                 return form.failure(failure)
             }

@@ -2,7 +2,6 @@
 internal import HummingbirdCore
 internal import Logging
 internal import NIOCore
-internal import Query
 internal import Synchronization
 
 /// A channel of Hummingbird's that notices at once when its client leaves.
@@ -51,28 +50,29 @@ final class DepartureHandler: ChannelInboundHandler {
 final class Presence: Sendable {
     private struct State {
         var isOver = false
-        var interest: Interest?
+        var whenOver: (@Sendable () -> Void)?
     }
 
     private let state = Mutex(State())
 
-    /// What is done now for the client; HTTP/1.1 has one request at a time. `forget` ends that.
-    func watch(_ interest: Interest) {
+    /// What is to be done when the client leaves, from now on; HTTP/1.1 has one request at a time.
+    /// `forget` ends that.
+    func watch(_ whenOver: @escaping @Sendable () -> Void) {
         let isOver = state.withLock { state in
-            state.interest = interest
+            state.whenOver = whenOver
             return state.isOver
         }
-        if isOver { interest.end() }
+        if isOver { whenOver() }
     }
 
-    func forget() { state.withLock { $0.interest = nil } }
+    func forget() { state.withLock { $0.whenOver = nil } }
 
     /// The client has left.
     func end() {
-        let interest = state.withLock { state in
+        let whenOver = state.withLock { state in
             state.isOver = true
-            return state.interest
+            return state.whenOver
         }
-        interest?.end()
+        whenOver?()
     }
 }

@@ -119,6 +119,7 @@ private func problems(
         "limits.header_list_bytes_max": "8KiB", "http.cors_origins": "https://a",
         "query.database_url": "host=replica", "query.readers": "7", "query.waiting_max": "7",
         "query.statement_timeout": "7s", "query.range_max": "7d",
+        "query.streams_max": "7", "query.fetch_timeout": "7m",
         "http2.stream_window_bytes": "2MiB",
         "http2.connection_window_bytes": "9MiB", "memory.budget_bytes": "1GiB",
         "ring.exports_max": "77",
