@@ -29,6 +29,8 @@ package struct TableBatch: ~Copyable {
     var exemplarDrops: AttributeDrops?
     private var marks: BudgetedList<RowMark>
     private var partitions: PartitionSet
+    private var firstUnixNs = Int64.max
+    private var lastUnixNs = Int64.min
     /// Row count before each export of the batch.
     private var exportStarts: [Int] = []
     /// What was counted before the export that was begun last.
@@ -50,6 +52,12 @@ package struct TableBatch: ~Copyable {
     /// Starts of the partitions that the rows go into, nanoseconds since 1970, ascending. Rows that
     /// were taken out again may have left theirs.
     package var partitionStartsUnixNs: [Int64] { partitions.startsUnixNs }
+
+    /// Nanoseconds since 1970 that no row begins before, and after; nil where there are none. Rows
+    /// that were taken out again may have left theirs.
+    package var timeRangeUnixNs: ClosedRange<Int64>? {
+        isEmpty ? nil : firstUnixNs...lastUnixNs
+    }
 
     /// Everything that the COPY statement reads: header, rows, trailer. After sealing; valid until
     /// the batch changes.
@@ -164,6 +172,8 @@ package struct TableBatch: ~Copyable {
             return false
         }
         partitions.insert(partitionOf: timeUnixNs)
+        firstUnixNs = min(firstUnixNs, timeUnixNs)
+        lastUnixNs = max(lastUnixNs, timeUnixNs)
         return true
     }
 
@@ -227,6 +237,8 @@ package struct TableBatch: ~Copyable {
         buffer.droppedAttributeCount = 0
         marks.removeAll(keptSizeBytes: keptSizeBytes)
         partitions.removeAll()
+        firstUnixNs = .max
+        lastUnixNs = .min
         exportStarts.removeAll(keepingCapacity: true)
         isSealed = false
     }

@@ -80,11 +80,12 @@ extension PGConnection {
         try execute("SET CONSTRAINTS ALL IMMEDIATE", deadlineNs: deadlineNs)
     }
 
-    /// Writes one stream in the open transaction, so that an error undoes no more than that.
+    /// Writes one stream in the open transaction, so that an error undoes no more than that, and
+    /// notes what it is of.
     ///
     /// Errors: as `copyIn`; the transaction can go on after `.rejectedRow` and `.rejectedContent`.
     package mutating func copyInSavepoint(
-        _ source: CopySource, deadlineNs: UInt64
+        _ source: CopySource, noting batches: [RowBatch] = [], deadlineNs: UInt64
     ) throws(DatabaseError) {
         let name = PGConnection.savepoint
         try execute("SAVEPOINT \(name)", deadlineNs: deadlineNs)
@@ -102,6 +103,7 @@ extension PGConnection {
             }
             throw error
         }
+        try write(batches, deadlineNs: deadlineNs)
         try execute("RELEASE SAVEPOINT \(name)", deadlineNs: deadlineNs)
     }
 

@@ -35,16 +35,18 @@ extension PGConnection {
     /// any, nothing was written. Waits for transactions that write the same ones, for a bounded
     /// time: then the error's disposition is `heldElsewhere`. The fingerprints
     /// are different from one another; nil for `window` keeps no ledger. `losses` are added to the
-    /// loss ledger with them. Costs one round trip per source, one for the ledgers, and one for
-    /// what comes from a spool. Errors: as `commit(copies:)`.
+    /// loss ledger with them, and `batches` noted. Costs one round trip per source, one for the
+    /// ledgers, and one for what comes from a spool. Errors: as `commit(copies:)`.
     package mutating func commit(
         copies sources: [CopySource], noting notes: [ExportNote], in window: LedgerWindow?,
-        adding losses: LossEntries = LossEntries(source: ""), deadlineNs: UInt64
+        adding losses: LossEntries = LossEntries(source: ""), batches: [RowBatch] = [],
+        deadlineNs: UInt64
     ) throws(DatabaseError) -> Set<Fingerprint> {
         precondition(!sources.isEmpty)
         begin()
         do throws(DatabaseError) {
-            let known = try note(notes, in: window, adding: losses, deadlineNs: deadlineNs)
+            let known = try note(
+                notes, in: window, adding: losses, batches: batches, deadlineNs: deadlineNs)
             guard known.isEmpty else {
                 rollback(deadlineNs: Deadline.inMs(PGConnection.rollbackTimeoutMs))
                 try markKnown(notes.filter { known.contains($0.fingerprint) }, deadlineNs)
@@ -73,20 +75,26 @@ extension PGConnection {
     }
 
     /// Notes the exports in the open transaction: in the ledger, when it is kept, and those out of
-    /// a spool by their marks; and the losses. Returns the fingerprints that are there already.
+    /// a spool by their marks; the losses; and the batches. Returns the fingerprints that are there
+    /// already.
     package mutating func note(
         _ notes: [ExportNote], in window: LedgerWindow?,
-        adding losses: LossEntries = LossEntries(source: ""), deadlineNs: UInt64
+        adding losses: LossEntries = LossEntries(source: ""), batches: [RowBatch] = [],
+        deadlineNs: UInt64
     ) throws(DatabaseError) -> Set<Fingerprint> {
         var known: Set<Fingerprint>
         do throws(DatabaseError) {
             known = try mark(notes, deadlineNs: deadlineNs)
             if let window {
                 known.formUnion(
-                    try noteInLedger(notes, window, adding: losses, deadlineNs: deadlineNs))
+                    try noteInLedger(
+                        notes, window, adding: losses, batches: batches, deadlineNs: deadlineNs))
             }
         } catch { throw error.ofNoting }
-        if window == nil { try write(losses, deadlineNs: deadlineNs) }
+        if window == nil {
+            try write(losses, deadlineNs: deadlineNs)
+            try write(batches, deadlineNs: deadlineNs)
+        }
         return known
     }
 
@@ -97,7 +105,7 @@ extension PGConnection {
     /// noted about then, and so will be a second copy of it in the spool.
     private mutating func noteInLedger(
         _ notes: [ExportNote], _ window: LedgerWindow, adding losses: LossEntries,
-        deadlineNs: UInt64
+        batches: [RowBatch], deadlineNs: UInt64
     ) throws(DatabaseError) -> Set<Fingerprint> {
         var fingerprints = ArrayParameter(.bytea)
         var arrivals = ArrayParameter(.int8)
@@ -109,11 +117,15 @@ extension PGConnection {
         parameters.append(fingerprints)
         parameters.append(window.lengthSeconds)
         parameters.append(arrivals)
-        // One statement for both ledgers: one round trip.
+        // One statement for all of it: one round trip.
         precondition(!losses.isOnlyOne, "what has one addition is written by itself")
-        if !losses.isEmpty { losses.append(to: &parameters) }
+        let isNotingOnly = losses.isEmpty && batches.isEmpty
+        if !isNotingOnly {
+            losses.append(to: &parameters)
+            RowBatch.append(batches, to: &parameters)
+        }
         let result = try queryPrepared(
-            losses.isEmpty ? PGConnection.noting : PGConnection.notingAndCounting, parameters,
+            isNotingOnly ? PGConnection.noting : PGConnection.notingAndCounting, parameters,
             deadlineNs: deadlineNs)
         var known: Set<Fingerprint> = []
         for row in 0..<result.rowCount {
@@ -126,8 +138,9 @@ extension PGConnection {
 
     private static let noting = notingStatement(counting: "")
     private static let notingAndCounting: String = {
-        let statement = LossEntries.statement(parametersFrom: 4, isOnlyOne: false)
-        return notingStatement(counting: ", counted AS (\(statement))")
+        let losses = LossEntries.statement(parametersFrom: 4, isOnlyOne: false)
+        let batches = RowBatch.statement(parametersFrom: 14)
+        return notingStatement(counting: ", counted AS (\(losses)), batched AS (\(batches))")
     }()
 
     /// Its parameters are fingerprints, length of the window, arrivals; and those of `counting`.

@@ -109,6 +109,7 @@ struct Janitor: Sendable {
         case .deleteTenantRows: "rows of tenants could not be deleted"
         case .pruneLog: "old entries of the maintenance log could not be deleted"
         case .closePartitions: "indexes of past partitions could not be built"
+        case .pruneBatches: "what was stored when could not be forgotten"
         case .clearLedger: "the export ledger could not be cleared"
         case .flushLosses: "the loss ledger could not be brought up to date"
         case .capDeadLetters: "dead letters could not be purged"
@@ -132,6 +133,8 @@ struct Janitor: Sendable {
             try connection.pruneLossLedger(deadlineNs: database.statementDeadlineNs)
         case .closePartitions: try closePartitions(on: &connection)
         case .clearLedger: try clearLedger(on: &connection)
+        case .pruneBatches:
+            try connection.pruneRowBatches(deadlineNs: database.statementDeadlineNs)
         case .flushLosses:
             try losses.flush(on: &connection, deadlineNs: database.statementDeadlineNs)
         case .capDeadLetters: try capDeadLetters(on: &connection)

@@ -19,6 +19,8 @@ enum JanitorTask: CaseIterable, Sendable {
     case closePartitions
     /// Empties the slot of the export ledger whose windows are over.
     case clearLedger
+    /// Forgets which rows were stored when.
+    case pruneBatches
     /// Deletes the oldest dead letters where there are too many.
     case capDeadLetters
     /// Writes to the loss ledger what no transaction did.
@@ -39,7 +41,7 @@ enum JanitorTask: CaseIterable, Sendable {
         case .flushLosses: JanitorTask.minuteNs / 6
         case .followPolicy: JanitorTask.minuteNs / 2
         case .mapServices: settings.isServiceMapKept ? JanitorTask.minuteNs : nil
-        case .dropExpired, .capDeadLetters: JanitorTask.minuteNs
+        case .dropExpired, .capDeadLetters, .pruneBatches: JanitorTask.minuteNs
         case .noteSightings: 5 * JanitorTask.minuteNs
         case .makePartitions, .deleteTenantRows, .closePartitions: 10 * JanitorTask.minuteNs
         case .pruneLog: 60 * JanitorTask.minuteNs
@@ -56,7 +58,9 @@ enum JanitorTask: CaseIterable, Sendable {
 
     var lane: JanitorLane {
         switch self {
-        case .makePartitions, .followPolicy, .noteSightings, .clearLedger, .flushLosses: .upkeep
+        case .makePartitions, .followPolicy, .noteSightings, .clearLedger, .flushLosses,
+            .pruneBatches:
+            .upkeep
         case .dropExpired, .capDeadLetters, .deleteTenantRows, .pruneLog: .retention
         case .closePartitions: .closing
         case .mapServices: .mapping

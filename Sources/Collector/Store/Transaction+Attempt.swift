@@ -25,8 +25,8 @@ extension Transaction {
             try makePartitions(on: &connection)
             if !hasDeadItems && !refused.isSearchNeeded && replayedIDs == nil {
                 return try connection.commit(
-                    copies: sources, noting: notes, in: ledgerWindow,
-                    adding: losses, deadlineNs: deadlineNs)
+                    copies: sources, noting: notes, in: ledgerWindow, adding: losses,
+                    batches: batches, deadlineNs: deadlineNs)
             }
         } catch { throw .database(error) }
         connection.begin()
@@ -70,6 +70,7 @@ extension Transaction {
                         source.statement, table: source.table, chunks: source.chunks,
                         deadlineNs: deadlineNs)
                 }
+                try connection.write(batches, deadlineNs: deadlineNs)
             }
         } catch { throw .database(error) }
         // Only now is it known which rows are taken.
@@ -89,6 +90,17 @@ extension Transaction {
         FactTable.allCases.compactMap { table in
             copies[table].isEmpty ? nil : source(table, rows: 0..<copies[table].rowCount)
         }
+    }
+
+    private var batches: [RowBatch] {
+        FactTable.allCases.compactMap { batch($0, rowCount: copies[$0].rowCount) }
+    }
+
+    /// What is noted of `rowCount` rows; nil for tables whose rows are not.
+    private func batch(_ table: FactTable, rowCount: Int) -> RowBatch? {
+        guard table.signal != .metrics, rowCount > 0, let range = copies[table].timeRangeUnixNs
+        else { return nil }
+        return RowBatch(signal: table.signal, timeRangeUnixNs: range, rowCount: rowCount)
     }
 
     /// A stream of `rows` without those that are refused.
@@ -157,7 +169,9 @@ extension Transaction {
             progress.step()
             do throws(DatabaseError) {
                 try connection.copyInSavepoint(
-                    source(table, rows: range), deadlineNs: deadlineNs)
+                    source(table, rows: range),
+                    noting: batch(table, rowCount: sentCount).map { [$0] } ?? [],
+                    deadlineNs: deadlineNs)
             } catch {
                 switch error.disposition {
                 case .rejectedRow(let name, let number)

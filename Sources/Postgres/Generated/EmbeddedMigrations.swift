@@ -16,5 +16,6 @@ extension Migration {
         Migration(version: 9, name: "spool_progress", sql: sql0009),
         Migration(version: 10, name: "tokens", sql: sql0010),
         Migration(version: 11, name: "service_edges", sql: sql0011),
+        Migration(version: 12, name: "row_batches", sql: sql0012),
     ]
 }

@@ -54,7 +54,7 @@ struct JanitorScheduleTests {
     /// Ten days: how often each task of a lane runs.
     @Test(arguments: [
         (JanitorTask.makePartitions, 1_440), (.followPolicy, 28_800), (.noteSightings, 2_880),
-        (.clearLedger, 1_920), (.flushLosses, 86_400),
+        (.clearLedger, 1_920), (.flushLosses, 86_400), (.pruneBatches, 14_400),
     ])
     func tenDays(task: JanitorTask, expectedCount: Int) {
         var schedule = JanitorSchedule(.upkeep, settings())
