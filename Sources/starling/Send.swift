@@ -21,6 +21,7 @@ struct Send: ParsableCommand {
               starling send logs --count 1000000 --connections 4 --compression gzip
               starling send traces --token-file shop.token
               starling send metrics --rate 10000 --count 600000 --endpoint collector.example:4317
+              starling send traces --resources 10000 --resources-per-request 64
               starling send traces --endpoint https://collector.example:4317 --ca-file ca.pem
             """)
 
@@ -46,7 +47,11 @@ struct Send: ParsableCommand {
     @Option(help: "Requests that wait for their answer at once, per connection.")
     var inFlight = 2
 
-    @Option(help: "Items per second in all; 0 sends as fast as answers come.")
+    @Option(
+        help: """
+            Items per second in all; 0 sends as fast as answers come. Time to acknowledgement \
+            counts from when a request was due.
+            """)
     var rate = 0
 
     @Option(help: "Compression of requests.")
@@ -54,6 +59,8 @@ struct Send: ParsableCommand {
 
     @Option(help: "What the telemetry depends on.")
     var seed: UInt64 = 1
+
+    @OptionGroup(title: "What the telemetry is about") var shape: ShapeOptions
 
     @Option(help: "Milliseconds for one attempt.")
     var timeoutMs = 10_000
@@ -74,10 +81,11 @@ struct Send: ParsableCommand {
             ("--connections", connections, 1...1_024), ("--in-flight", inFlight, 1...100),
             ("--rate", rate, 0...100_000_000), ("--timeout-ms", timeoutMs, 1...600_000),
             ("--give-up-after", giveUpAfter, 1...86_400),
-        ] where !range.contains(value) {
+        ] + shape.numbers where !range.contains(value) {
             throw ValidationError(
                 "\(name) is \(value); choose \(range.lowerBound) to \(range.upperBound)")
         }
+        try shape.validate(for: signal.signal)
     }
 
     func run() throws {
@@ -117,6 +125,7 @@ struct Send: ParsableCommand {
         options.isCompressed = compression == .gzip
         options.itemsPerSecond = rate
         options.seed = seed
+        options.shape = shape.shape(batchItemCount: options.batchItemCount)
         options.timeoutMs = timeoutMs
         options.giveUpAfterMs = giveUpAfter * 1_000
         return options
@@ -150,6 +159,7 @@ private enum SendSummary {
             ("ack_p50_ns", Int(report.latencyNs(share: 0.5))),
             ("ack_p99_ns", Int(report.latencyNs(share: 0.99))),
             ("ack_p999_ns", Int(report.latencyNs(share: 0.999))),
+            ("ack_max_ns", Int(report.latencyNs(share: 1))),
         ]
         return "{" + fields.map { "\"\($0.0)\":\($0.1)" }.joined(separator: ",") + "}"
     }

@@ -38,7 +38,10 @@ def assert_says(result, status, *parts):
 
 @pytest.mark.parametrize("arguments", [
     ["--no-such-option"], ["no-such-verb"], ["migrate", "--chek"], ["send"], ["send", "profiles"],
-    ["send", "traces", "--count", "many"], ["send", "traces", "--compression", "zip"], ["serve", "--set"]])
+    ["send", "traces", "--count", "many"], ["send", "traces", "--compression", "zip"], ["serve", "--set"],
+    ["send", "traces", "--resources", "0"], ["send", "traces", "--resources-per-request", "8"],
+    ["send", "logs", "--operations", "5"], ["send", "traces", "--points", "number"],
+    ["send", "metrics", "--points", "summary"]])
 def test_wrong_usage(binary, arguments):
     result = run(binary, *arguments)
     assert result.returncode == USAGE, result

@@ -6,15 +6,17 @@ internal import Base
 struct RequestTemplate {
     let signal: Signal
     let itemCount: Int
+    private let shape: TelemetryShape
     private let bytes: [UInt8]
     private let marks: [WireWriter.Mark]
 
     /// Spans that make up one trace.
     static let spansPerTrace = 8
 
-    init(signal: Signal, itemCount: Int, writer: WireWriter) {
+    init(signal: Signal, itemCount: Int, shape: TelemetryShape, writer: WireWriter) {
         self.signal = signal
         self.itemCount = itemCount
+        self.shape = shape
         bytes = writer.bytes
         marks = writer.marks
     }
@@ -39,9 +41,34 @@ struct RequestTemplate {
                 let offsetNs = mark.content == .endTime ? 1_500_000 : 0
                 let time = unixNs &+ UInt64(mark.item &* 1_000 &+ offsetNs)
                 store(time, at: mark.offset, in: &request)
+            case .resourceNumber:
+                store(digitsOf: resourceNumber(serial), at: mark.offset, in: &request)
+            case .operationNumber:
+                store(digitsOf: operationNumber(serial), at: mark.offset, in: &request)
+            case .spanKind:
+                request[mark.offset] = UInt8(
+                    1 + operationNumber(serial) % RequestTemplate.kindCount)
             }
         }
         return request
+    }
+
+    /// Kinds of spans that have a meaning (OTLP, SpanKind): 1 to 5.
+    private static let kindCount = 5
+
+    private func resourceNumber(_ serial: Int) -> Int {
+        guard let resources = shape.resources else { return 0 }
+        return serial / resources.itemsEach % resources.count
+    }
+
+    private func operationNumber(_ serial: Int) -> Int { serial % (shape.operationCount ?? 1) }
+
+    private func store(digitsOf number: Int, at offset: Int, in request: inout [UInt8]) {
+        var rest = number
+        for place in (0..<WireWriter.digitCount).reversed() {
+            request[offset + place] = UInt8(ascii: "0") + UInt8(rest % 10)
+            rest /= 10
+        }
     }
 
     /// Stores `value` little-endian, as fixed64 wants it; for ids any fixed order will do.

@@ -20,6 +20,7 @@ package struct SendOptions: Sendable {
     /// Items per second over all connections; 0 sends as fast as answers come.
     package var itemsPerSecond = 0
     package var seed: UInt64 = 1
+    package var shape = TelemetryShape()
     /// Time for one attempt.
     package var timeoutMs = 10_000
     /// Time after which an unacknowledged request is given up.

@@ -16,7 +16,7 @@ package final class Sender: Sendable {
     package init(options: SendOptions) {
         precondition(options.batchItemCount > 0 && options.connectionCount > 0)
         self.options = options
-        var source = TelemetryTemplates(seed: options.seed)
+        var source = TelemetryTemplates(seed: options.seed, shape: options.shape)
         templates = (0..<Sender.templateCount).map { _ in
             source.request(options.signal, itemCount: options.batchItemCount)
         }

@@ -69,7 +69,9 @@ final class SenderConnection {
         while hasWork {
             startRequests(on: client)
             try flush(client, to: socket)
-            let timeoutMs = inFlightCount > 0 ? 1_000 : max(1, msUntilNextRequest())
+            // Full up, only an answer changes anything; else the next request may be due before.
+            let isFull = inFlightCount >= sender.options.inFlightCount
+            let timeoutMs = isFull ? 1_000 : max(1, msUntilNextRequest())
             let count = try unsafe socket.receive(into: readBuffer.bytes, timeoutMs: timeoutMs)
             guard let count else { continue }
             let isAlive = count > 0 && feed(client, readBuffer.prefix(count))
@@ -126,7 +128,8 @@ final class SenderConnection {
         var template = sender.templates[
             firstSerial / options.batchItemCount % sender.templates.count]
         if itemCount != template.itemCount {
-            var source = TelemetryTemplates(seed: options.seed &+ UInt64(firstSerial))
+            var source = TelemetryTemplates(
+                seed: options.seed &+ UInt64(firstSerial), shape: options.shape)
             template = source.request(options.signal, itemCount: itemCount)
         }
         let message = template.instantiate(

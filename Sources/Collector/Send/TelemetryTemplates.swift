@@ -5,6 +5,7 @@ internal import Base
 /// semantic conventions, chosen by a seed.
 struct TelemetryTemplates {
     private var random: SplitMix
+    private let shape: TelemetryShape
 
     private static let services = [
         "checkout", "cart", "catalog", "payment", "shipping", "frontend",
@@ -19,37 +20,59 @@ struct TelemetryTemplates {
         (5, "DEBUG"), (9, "INFO"), (9, "INFO"), (13, "WARN"), (17, "ERROR"),
     ]
 
-    init(seed: UInt64) { random = SplitMix(seed: seed) }
+    init(seed: UInt64, shape: TelemetryShape = TelemetryShape()) {
+        random = SplitMix(seed: seed)
+        self.shape = shape
+    }
 
-    /// A request of `itemCount` items, all of one resource and one scope, as an SDK sends them.
+    /// A request of `itemCount` items: of one resource and one scope, as an SDK sends them, unless
+    /// the shape wants more resources, as a gateway sends them.
     mutating func request(_ signal: Signal, itemCount: Int) -> RequestTemplate {
-        let service = pick(TelemetryTemplates.services)
-        let host = "\(service)-\(Int.random(in: 0..<4, using: &random))"
         var writer = WireWriter()
-        writer.message(1) { envelope in
-            envelope.message(1) { resource in
-                resource.attribute(1, "service.name", service)
-                resource.attribute(1, "service.namespace", "shop")
-                resource.attribute(1, "service.version", "2.4.1")
-                resource.attribute(1, "host.name", host)
-                resource.attribute(1, "telemetry.sdk.language", "swift")
-            }
-            envelope.message(2) { scope in
-                scope.message(1) {
-                    $0.string(1, "starling.send")
-                    $0.string(2, "1.0")
-                }
-                for item in 0..<itemCount {
-                    switch signal {
-                    case .traces: scope.message(2) { span(&$0, item: item) }
-                    case .logs: scope.message(2) { logRecord(&$0, item: item) }
-                    case .metrics: break
+        let itemsEach = min(itemCount, shape.resources?.itemsEach ?? itemCount)
+        for first in stride(from: 0, to: itemCount, by: itemsEach) {
+            let items = first..<min(first + itemsEach, itemCount)
+            writer.message(1) { envelope in
+                envelope.message(1) { resource(&$0, item: first) }
+                envelope.message(2) { scope in
+                    scope.message(1) {
+                        $0.string(1, "starling.send")
+                        $0.string(2, "1.0")
                     }
+                    for item in items { append(signal, item, to: &scope) }
                 }
-                if signal == .metrics { metrics(&scope, itemCount: itemCount) }
             }
         }
-        return RequestTemplate(signal: signal, itemCount: itemCount, writer: writer)
+        return RequestTemplate(
+            signal: signal, itemCount: itemCount, shape: shape, writer: writer)
+    }
+
+    private mutating func append(_ signal: Signal, _ item: Int, to scope: inout WireWriter) {
+        switch signal {
+        case .traces: scope.message(2) { span(&$0, item: item) }
+        case .logs: scope.message(2) { logRecord(&$0, item: item) }
+        case .metrics: metric(&scope, item: item)
+        }
+    }
+
+    private mutating func resource(_ resource: inout WireWriter, item: Int) {
+        let service = pick(TelemetryTemplates.services)
+        let host = "\(service)-\(Int.random(in: 0..<4, using: &random))"
+        // Numbered resources are hosts of one service, so that no operations come with them.
+        let isNumbered = shape.resources != nil
+        resource.attribute(
+            1, "service.name", isNumbered ? TelemetryTemplates.services[0] : service)
+        resource.attribute(1, "service.namespace", "shop")
+        resource.attribute(1, "service.version", "2.4.1")
+        if isNumbered {
+            resource.message(1) { pair in
+                pair.string(1, "host.name")
+                pair.message(2) { $0.numbered(1, "host-", .resourceNumber, item: item) }
+            }
+        } else {
+            resource.attribute(1, "host.name", host)
+        }
+        resource.attribute(1, "telemetry.sdk.language", "swift")
     }
 
     private mutating func span(_ writer: inout WireWriter, item: Int) {
@@ -61,8 +84,14 @@ struct TelemetryTemplates {
         if item % RequestTemplate.spansPerTrace != 0 {
             writer.placeholder(4, count: 8, .parentSpanID, item: item)
         }
-        writer.string(5, "\(method) \(route)")
-        writer.varint(6, UInt64(Int.random(in: 1...5, using: &random)))
+        let kind = UInt64(Int.random(in: 1...5, using: &random))
+        if shape.operationCount == nil {
+            writer.string(5, "\(method) \(route)")
+            writer.varint(6, kind)
+        } else {
+            writer.numbered(5, "operation-", .operationNumber, item: item)
+            writer.smallPlaceholder(6, .spanKind, item: item)
+        }
         writer.timePlaceholder(7, .time, item: item)
         writer.timePlaceholder(8, .endTime, item: item)
         writer.attribute(9, "http.request.method", method)
@@ -101,47 +130,58 @@ struct TelemetryTemplates {
         writer.timePlaceholder(11, .time, item: item)
     }
 
-    /// Four metrics in turn: a gauge, a monotonic sum, a histogram and an integer sum.
-    private mutating func metrics(_ scope: inout WireWriter, itemCount: Int) {
-        for item in 0..<itemCount {
-            let route = pick(TelemetryTemplates.routes)
-            let value = Double(Int.random(in: 0..<100_000, using: &random)) / 8
-            scope.message(2) { metric in
-                switch item % 4 {
-                case 0:
-                    metric.string(1, "process.cpu.utilization")
-                    metric.string(3, "1")
-                    metric.message(5) { gauge in
-                        gauge.message(1) { numberPoint(&$0, item, route) { $0.double(4, value) } }
+    /// Four metrics in turn: a gauge, a monotonic sum, a histogram and an integer sum; or those of
+    /// them that the shape wants.
+    private mutating func metric(_ scope: inout WireWriter, item: Int) {
+        let route = pick(TelemetryTemplates.routes)
+        let value = Double(Int.random(in: 0..<100_000, using: &random)) / 8
+        scope.message(2) { metric in
+            switch metricInTurn(item) {
+            case .gauge:
+                metric.string(1, "process.cpu.utilization")
+                metric.string(3, "1")
+                metric.message(5) { gauge in
+                    gauge.message(1) { numberPoint(&$0, item, route) { $0.double(4, value) } }
+                }
+            case .monotonicSum:
+                metric.string(1, "http.server.requests")
+                metric.string(3, "{request}")
+                metric.message(7) { sum in
+                    sum.message(1) {
+                        numberPoint(&$0, item, route) { $0.fixed64(6, UInt64(value)) }
                     }
-                case 1:
-                    metric.string(1, "http.server.requests")
-                    metric.string(3, "{request}")
-                    metric.message(7) { sum in
-                        sum.message(1) {
-                            numberPoint(&$0, item, route) { $0.fixed64(6, UInt64(value)) }
-                        }
-                        sum.varint(2, 2)
-                        sum.varint(3, 1)
+                    sum.varint(2, 2)
+                    sum.varint(3, 1)
+                }
+            case .histogram:
+                metric.string(1, "http.server.request.duration")
+                metric.string(3, "s")
+                metric.message(9) { histogram in
+                    histogram.message(1) { histogramPoint(&$0, item, route, sum: value) }
+                    histogram.varint(2, 1)
+                }
+            case .sum:
+                metric.string(1, "http.server.active_requests")
+                metric.message(7) { sum in
+                    sum.message(1) {
+                        numberPoint(&$0, item, route) { $0.fixed64(6, UInt64(value)) }
                     }
-                case 2:
-                    metric.string(1, "http.server.request.duration")
-                    metric.string(3, "s")
-                    metric.message(9) { histogram in
-                        histogram.message(1) { histogramPoint(&$0, item, route, sum: value) }
-                        histogram.varint(2, 1)
-                    }
-                default:
-                    metric.string(1, "http.server.active_requests")
-                    metric.message(7) { sum in
-                        sum.message(1) {
-                            numberPoint(&$0, item, route) { $0.fixed64(6, UInt64(value)) }
-                        }
-                        sum.varint(2, 2)
-                    }
+                    sum.varint(2, 2)
                 }
             }
         }
+    }
+
+    private enum Metric { case gauge, monotonicSum, histogram, sum }
+
+    private func metricInTurn(_ item: Int) -> Metric {
+        let metrics: [Metric] =
+            switch shape.points {
+            case .all: [.gauge, .monotonicSum, .histogram, .sum]
+            case .number: [.gauge, .monotonicSum, .sum]
+            case .histogram: [.histogram]
+            }
+        return metrics[item % metrics.count]
     }
 
     private func numberPoint(

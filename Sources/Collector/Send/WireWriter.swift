@@ -11,7 +11,10 @@ struct WireWriter {
     var marks: [Mark] = []
 
     struct Mark {
-        enum Content { case traceID, spanID, parentSpanID, time, endTime }
+        enum Content {
+            case traceID, spanID, parentSpanID, time, endTime
+            case resourceNumber, operationNumber, spanKind
+        }
         let content: Content
         var offset: Int
         /// Which item of the request it belongs to, counted from 0.
@@ -56,6 +59,25 @@ struct WireWriter {
         tag(field, wireType: 1)
         marks.append(Mark(content: content, offset: bytes.count, item: item))
         bytes.append(contentsOf: repeatElement(0, count: 8))
+    }
+
+    /// Decimal digits of a number that is to be filled in.
+    static let digitCount = 8
+
+    /// A string of `prefix` and digits to be filled in for each request.
+    mutating func numbered(_ field: Int, _ prefix: String, _ content: Mark.Content, item: Int) {
+        tag(field, wireType: 2)
+        rawVarint(UInt64(prefix.utf8.count + WireWriter.digitCount))
+        bytes.append(contentsOf: prefix.utf8)
+        marks.append(Mark(content: content, offset: bytes.count, item: item))
+        bytes.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: WireWriter.digitCount))
+    }
+
+    /// A varint field below 128 to be filled in for each request.
+    mutating func smallPlaceholder(_ field: Int, _ content: Mark.Content, item: Int) {
+        tag(field, wireType: 0)
+        marks.append(Mark(content: content, offset: bytes.count, item: item))
+        bytes.append(0)
     }
 
     /// A sub-message written by `body`.
