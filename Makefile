@@ -50,6 +50,7 @@ release: deps ## Build the command optimised, with the Swift runtime linked in.
 
 .PHONY: bench
 bench: release venv ## Measure throughput, latency, CPU and memory of the release build (ARGS=...).
+	$(SWIFT) build $(subst --product starling,--product Stations,$(RELEASE_FLAGS))
 	Tests/Benchmarks/run $(ARGS)
 
 .PHONY: bench-stations
