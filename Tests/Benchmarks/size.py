@@ -6,9 +6,9 @@
                jsonb_path with the smaller kind of GIN (jsonb_path_ops)
     typed      one narrow table per type of attribute, with its foreign keys and indexes, loaded by COPY
 
-"live" is what there is while rows come in. "closed" is after maintenance: starling's late indexes are built, and the
-GIN indexes of the others as if they had been made late as well. Resources and other dimensions count. Starts a PostgreSQL and a daemon of its own, in a
-temporary folder. Prints tables and writes JSON."""
+"live" is what there is while rows come in. "closed" is after maintenance: starling's late index is built, and the
+GIN indexes of the others as if they had been made late as well. Resources and other dimensions count. Starts a
+PostgreSQL and a daemon of its own, in a temporary folder. Prints tables and writes JSON."""
 
 import argparse
 import json
@@ -77,13 +77,12 @@ def shared_names(db):
 
 def close_partitions(db):
     """What the janitor does to a partition of the past."""
-    for fact, column in (("otel_spans_fact", "start_time_unix_nano"), ("otel_logs_fact", "time_unix_nano"),
-                         ("otel_metrics_data_points_number", "time_unix_nano")):
+    attributes = "gin (attributes jsonb_path_ops) WITH (fastupdate = off)"
+    for fact, index in (("otel_spans_fact", attributes), ("otel_logs_fact", attributes),
+                        ("otel_metrics_data_points_number", "brin (time_unix_nano)")):
         for leaf, in db.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass",
                                 [fact]).fetchall():
-            db.execute(f"CREATE INDEX ON {leaf} USING brin ({column})")
-            if "metrics" not in fact:
-                db.execute(f"CREATE INDEX ON {leaf} USING gin (attributes jsonb_path_ops) WITH (fastupdate = off)")
+            db.execute(f"CREATE INDEX ON {leaf} USING {index}")
 
 
 def measure_starling(db, counts, state):

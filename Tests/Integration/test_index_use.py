@@ -16,6 +16,8 @@ QUERIES = {
     "otel_spans_fact_trace_idx": f"SELECT * FROM v_otel_spans_enriched WHERE trace_uuid = {TRACE}",
     "otel_spans_fact_resource_idx": "SELECT * FROM otel_spans_fact WHERE resource_id = 1 AND start_time_unix_nano "
                                     f"{SINCE} ORDER BY start_time_unix_nano DESC LIMIT 20",
+    "otel_spans_fact_time_idx": "SELECT * FROM otel_spans_fact ORDER BY start_time_unix_nano DESC LIMIT 20",
+    "otel_logs_fact_time_idx": "SELECT * FROM otel_logs_fact ORDER BY time_unix_nano DESC LIMIT 20",
     "otel_logs_fact_trace_idx": f"SELECT * FROM v_otel_logs_enriched WHERE trace_uuid = {TRACE}",
     "otel_logs_fact_resource_idx": f"SELECT * FROM otel_logs_fact WHERE resource_id = 1 AND time_unix_nano {SINCE} "
                                    "ORDER BY time_unix_nano DESC LIMIT 20",
@@ -56,12 +58,8 @@ for owner, key in (("resource", "resource_id"), ("scope", "scope_id"), ("metric_
             QUERIES[f"{table}_value_idx"] = f"SELECT * FROM {table} WHERE key_id = 1 AND {condition}"
     QUERIES[f"otel_{owner}_attrs_other_pkey"] = f"SELECT * FROM otel_{owner}_attrs_other WHERE {key} = 1"
 
-# Indexes that a partition gets when it is closed: table, definition, query.
+# The index that a partition gets when it is closed: table, definition, query.
 LATE = [
-    ("otel_spans_fact", "brin (start_time_unix_nano)",
-     f"SELECT count(*) FROM otel_spans_fact WHERE start_time_unix_nano BETWEEN {BASE_NS} AND {BASE_NS + 1000}"),
-    ("otel_logs_fact", "brin (time_unix_nano)",
-     f"SELECT count(*) FROM otel_logs_fact WHERE time_unix_nano BETWEEN {BASE_NS} AND {BASE_NS + 1000}"),
     *((f"otel_metrics_data_points_{point}", "brin (time_unix_nano)",
        f"SELECT count(*) FROM otel_metrics_data_points_{point} WHERE time_unix_nano BETWEEN {BASE_NS} "
        f"AND {BASE_NS + 1000}") for point in ("number", "histogram", "exp_histogram", "summary")),

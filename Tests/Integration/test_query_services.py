@@ -120,6 +120,28 @@ def test_the_map_says_until_when_it_is_complete(query):
     assert any("complete_until_unix_nano" in warning for warning in answer["warnings"])
 
 
+def test_a_hole_in_the_map_is_where_it_is_complete_until(query, database):
+    """Minutes of tomorrow, of which nobody takes any out or puts any in."""
+    day_ns = 24 * 60 * MINUTE_NS
+    begin_ns = (time.time_ns() // day_ns + 1) * day_ns
+    with database.connect() as connection:
+        for minute in (0, 1, 3, 4):
+            connection.execute("INSERT INTO otel_service_edge_minutes VALUES (otel_time(%s), now(), false, 0, 0, 0)",
+                               [begin_ns + minute * MINUTE_NS])
+
+    def complete_until(first, last):
+        answer = query.get("/api/service-map", {"start_time": str(begin_ns + first * MINUTE_NS),
+                                                "end_time": str(begin_ns + last * MINUTE_NS)})
+        until, rest = divmod(int(answer["complete_until_unix_nano"]) - begin_ns, MINUTE_NS)
+        assert not rest and bool(answer["warnings"]) == (until < last)
+        return until
+    assert complete_until(0, 5) == 2
+    assert complete_until(0, 2) == 2
+    assert complete_until(2, 5) == 2, "a range that begins with a hole"
+    assert complete_until(3, 5) == 5
+    assert complete_until(5, 6) == 5, "a range of which nothing is known"
+
+
 @pytest.mark.parametrize("path", ["/api/services", "/api/service-map"])
 def test_what_is_wrong(query, path):
     query.problem(400, "invalid-parameter", path, pointer="start_time")

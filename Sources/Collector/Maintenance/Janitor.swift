@@ -8,7 +8,7 @@ internal import Postgres
 struct JanitorSettings: Sendable {
     /// How far ahead of now partitions are kept ready.
     var aheadNs: Int64
-    /// From a partition's last moment to the making of its late indexes.
+    /// From a partition's last moment to the making of its late index.
     var closeAfterNs: Int64
     /// The resource attribute that names the tenant.
     var tenantAttribute: String

@@ -12,7 +12,8 @@ package struct LateIndex: Sendable, Equatable {
     /// What follows `CREATE INDEX ... ON table`.
     var definition: String { "USING \(method) (\(column)\(rest)" }
 
-    /// Ranges of time without reading everything; a few pages.
+    /// Ranges of time without reading everything; a few pages. Points are read by series: while
+    /// rows pour in, no question is worth an index by time alone, as spans and log records have it.
     static func time(_ column: String) -> LateIndex {
         LateIndex(column: column, method: "brin", rest: ")")
     }
@@ -26,10 +27,10 @@ package struct LateIndex: Sendable, Equatable {
 
 extension FactTable {
     /// What a closed partition of this table has.
-    package var lateIndexes: [LateIndex] {
+    package var lateIndex: LateIndex {
         switch self {
-        case .spans, .logs: [.time(timeColumn), .attributes]
-        default: [.time(timeColumn)]
+        case .spans, .logs: .attributes
+        default: .time(timeColumn)
         }
     }
 }

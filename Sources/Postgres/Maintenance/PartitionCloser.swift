@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Base
 
-/// Closes partitions whose time is over: builds their late indexes, without locking anybody out.
+/// Closes partitions whose time is over: builds the late index of each, and locks nobody out.
 ///
 /// What is done stands in the catalogue, so an attempt that was cut short is taken up by the next
 /// one; the invalid index that it left is dropped first. Thread: any.
@@ -35,7 +35,7 @@ package struct PartitionCloser: Sendable {
 
     /// Closes what is due and not about to be dropped; false when another session is at it.
     ///
-    /// Cost: reads each partition once or twice; takes as long as that takes, and as the oldest
+    /// Cost: reads each partition once; takes as long as that takes, and as the oldest
     /// transaction of the database. Errors: the first one, after the other partitions were tried.
     @discardableResult
     package func run(
@@ -65,24 +65,23 @@ package struct PartitionCloser: Sendable {
     private func close(
         _ partition: StoredPartition, on connection: inout PGConnection, onBuilt: (Built) -> Void
     ) throws(DatabaseError) {
-        for index in partition.table.lateIndexes {
-            let found = try find(index, of: partition, on: &connection)
-            for name in found.invalidNames {
-                try dropInvalid(name, of: partition, on: &connection)
-            }
-            guard !found.isBuilt else { continue }
-            var entry = MaintenanceEntry(
-                .buildIndex, "\(partition.name) \(index.definition)", partition.table.signal)
-            entry.table = partition.name
-            try connection.execute("SET lock_timeout = 0", deadlineNs: shortDeadlineNs)
-            // Waits for old transactions without holding anybody up; the stop signal ends it.
-            try connection.execute(
-                "CREATE INDEX CONCURRENTLY ON \(partition.sqlName) \(index.definition)",
-                deadlineNs: .max)
-            let durationMs = Int64((Clock.monotonicNs - entry.startNs) / 1_000_000)
-            try connection.append(entry, deadlineNs: shortDeadlineNs)
-            onBuilt(Built(partition: partition, index: index, durationMs: durationMs))
+        let index = partition.table.lateIndex
+        let found = try find(index, of: partition, on: &connection)
+        for name in found.invalidNames {
+            try dropInvalid(name, of: partition, on: &connection)
         }
+        guard !found.isBuilt else { return }
+        var entry = MaintenanceEntry(
+            .buildIndex, "\(partition.name) \(index.definition)", partition.table.signal)
+        entry.table = partition.name
+        try connection.execute("SET lock_timeout = 0", deadlineNs: shortDeadlineNs)
+        // Waits for old transactions without holding anybody up; the stop signal ends it.
+        try connection.execute(
+            "CREATE INDEX CONCURRENTLY ON \(partition.sqlName) \(index.definition)",
+            deadlineNs: .max)
+        let durationMs = Int64((Clock.monotonicNs - entry.startNs) / 1_000_000)
+        try connection.append(entry, deadlineNs: shortDeadlineNs)
+        onBuilt(Built(partition: partition, index: index, durationMs: durationMs))
     }
 
     private func dropInvalid(

@@ -5,9 +5,9 @@ package import Copy
 /// One partition of a fact table, as the server's catalogue shows it.
 package struct StoredPartition: Sendable, Equatable {
     package enum State: String, Sendable, CaseIterable {
-        /// Takes rows; its late indexes are not built.
+        /// Takes rows; its late index is not built.
         case live
-        /// Has all its late indexes. Still takes rows that come late.
+        /// Has its late index. Still takes rows that come late.
         case closed
         /// A DETACH was begun and not finished: readers and writers see it no more.
         case detaching
@@ -97,14 +97,14 @@ extension PGConnection {
         deadlineNs: UInt64
     ) throws(DatabaseError) -> [StoredPartition] {
         var tables = ArrayParameter(.text)
-        var timeColumns = ArrayParameter(.text)
-        var hasAttributes = ArrayParameter(.bool)
+        var methods = ArrayParameter(.text)
+        var columns = ArrayParameter(.text)
         for table in FactTable.allCases {
             tables.append(table.name)
-            timeColumns.append(table.timeColumn)
-            hasAttributes.append(table.lateIndexes.contains { $0.column == "attributes" })
+            methods.append(table.lateIndex.method)
+            columns.append(table.lateIndex.column)
         }
-        var parameters = QueryParameters([tables, timeColumns, hasAttributes])
+        var parameters = QueryParameters([tables, methods, columns])
         parameters.append(PartitionMark.pattern)
         let result = try query(
             PartitionQueries.attached, parameters, deadlineNs: deadlineNs)
@@ -135,7 +135,7 @@ extension PGConnection {
 
 private enum PartitionQueries {
     /// Columns: table, name, name for statements, from, until, rows, bytes, and three booleans:
-    /// detach pending, late indexes complete, marked.
+    /// detach pending, has its late index, marked.
     ///
     /// The statistics collector counts rows as they come; `reltuples` is what ANALYZE found. The
     /// former is lost in a crash.
@@ -145,22 +145,19 @@ private enum PartitionQueries {
             (regexp_match(bound, 'TO \(''?(-?\d+)'))[1]::int8,
             greatest(pg_stat_get_live_tuples(child.oid), child.reltuples::int8, 0),
             coalesce(pg_total_relation_size(child.oid), 0), inhdetachpending,
-            late.has_time AND (late.has_attributes OR NOT parent.has_attributes),
+            EXISTS (
+                SELECT FROM pg_index
+                JOIN pg_class AS index ON index.oid = indexrelid
+                JOIN pg_am ON pg_am.oid = index.relam AND amname = parent.late_method
+                JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
+                    AND attname = parent.late_column
+                WHERE indrelid = child.oid AND indisvalid AND indpred IS NULL),
             coalesce(obj_description(child.oid, 'pg_class') ~ $4, false)
         FROM unnest($1, $2, $3) WITH ORDINALITY
-            AS parent (name, time_column, has_attributes, position)
+            AS parent (name, late_method, late_column, position)
         JOIN pg_inherits ON inhparent = parent.name::regclass
         JOIN pg_class AS child ON child.oid = inhrelid AND child.relkind = 'r'
         CROSS JOIN pg_get_expr(child.relpartbound, child.oid) AS bound
-        CROSS JOIN LATERAL (
-            SELECT coalesce(bool_or(amname = 'brin' AND attname = parent.time_column), false),
-                coalesce(bool_or(amname = 'gin' AND attname = 'attributes'), false)
-            FROM pg_index
-            JOIN pg_class AS index ON index.oid = indexrelid
-            JOIN pg_am ON pg_am.oid = index.relam
-            JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
-            WHERE indrelid = child.oid AND indisvalid AND indpred IS NULL
-        ) AS late (has_time, has_attributes)
         WHERE bound <> 'DEFAULT'
         ORDER BY parent.position, 4 NULLS FIRST
         """#

@@ -39,13 +39,13 @@ package struct ServiceEdgeRound: Sendable {
 
     /// Brings the map up to date; nil when another session is at it.
     ///
-    /// Errors: those of the connection, and `transient` for a minute that took too long; what was
-    /// done before it stays.
+    /// Errors: those of the connection, and `transient` for a minute that took too long, after the
+    /// others were tried; what was done stays.
     package func run(on connection: inout PGConnection) throws(DatabaseError) -> Outcome? {
         let untilNs = Deadline.inMs(ServiceEdgeLimits.runMs)
         return try connection.alone(.serviceMap, deadlineNs: stepDeadlineNs) {
             connection throws(DatabaseError) in
-            var outcome = Outcome()
+            var (outcome, firstError): (Outcome, DatabaseError?) = (Outcome(), nil)
             let kept = try connection.listPartitions(deadlineNs: stepDeadlineNs)
                 .filter { $0.table == .spans && $0.isAttached }.map(\.range)
             outcome.prunedCount = try prune(keeping: kept, on: &connection)
@@ -58,8 +58,14 @@ package struct ServiceEdgeRound: Sendable {
                     break
                 }
                 if connection.stop.isFired { throw .stopped() }
-                try settle(minute, sql, into: &outcome, on: &connection)
+                do throws(DatabaseError) {
+                    try settle(minute, sql, into: &outcome, on: &connection)
+                } catch {
+                    guard connection.isUsable, error.disposition != .stopped else { throw error }
+                    firstError = firstError ?? error
+                }
             }
+            if let firstError { throw firstError }
             return outcome
         }
     }
@@ -127,7 +133,7 @@ package struct ServiceEdgeRound: Sendable {
         ORDER BY start DESC
         """
 
-    /// By index, resource by resource: where there is nothing, no minute is due.
+    /// Where there is nothing, no minute is due.
     private func firstSpanNs(
         since fromNs: Int64, on connection: inout PGConnection
     ) throws(DatabaseError) -> Int64? {
@@ -136,14 +142,8 @@ package struct ServiceEdgeRound: Sendable {
         parameters.append(nowUnixNs)
         return try connection.query(
             """
-            SELECT min(first.start_time_unix_nano)
-            FROM otel_resources_dim AS resource
-            CROSS JOIN LATERAL (
-                SELECT start_time_unix_nano FROM otel_spans_fact AS fact
-                WHERE fact.resource_id = resource.resource_id AND start_time_unix_nano >= $1
-                    AND start_time_unix_nano < $2
-                ORDER BY start_time_unix_nano LIMIT 1) AS first
-            WHERE last_seen >= otel_time($1 - \(ServiceEdgeLimits.windowNs))
+            SELECT min(start_time_unix_nano) FROM otel_spans_fact
+            WHERE start_time_unix_nano >= $1 AND start_time_unix_nano < $2
             """, parameters, deadlineNs: stepDeadlineNs
         ).integer(row: 0, column: 0)
     }
@@ -189,9 +189,8 @@ package struct ServiceEdgeRound: Sendable {
     ) throws(DatabaseError) -> Int64 {
         try connection.query(
             """
-            SELECT count(*) FROM otel_resources_dim JOIN otel_spans_fact USING (resource_id)
+            SELECT count(*) FROM otel_spans_fact
             WHERE start_time_unix_nano >= $1 AND start_time_unix_nano < $2
-                AND last_seen >= otel_time($1 - \(2 * ServiceEdgeLimits.windowNs))
             """, parameters(minute), deadlineNs: stepDeadlineNs
         ).integer(row: 0, column: 0) ?? 0
     }

@@ -26,7 +26,10 @@ package struct ServiceMap: Sendable {
         let known = try session.query(ServiceMap.minuteStatement(range))
         let rows = try session.query(edgeStatement(range))
         let count = min(rows.rowCount, ServiceMap.edgeCountMax)
-        let completeUntilNs = known.integer(row: 0, column: 0) ?? range.startUnixNs
+        let beginsMissing = known.bool(row: 0, column: 2) == true
+        let completeUntilNs =
+            beginsMissing
+            ? range.startUnixNs : known.integer(row: 0, column: 0) ?? range.startUnixNs
         let omittedCount = known.integer(row: 0, column: 1) ?? 0
         writer.object { writer in
             writer.member("start_time_unix_nano", digits: range.startUnixNs)
@@ -65,15 +68,23 @@ package struct ServiceMap: Sendable {
 
     // MARK: SQL
 
-    /// The end of the newest minute of the range that the map has, and edges left out.
+    /// Up to where the map has every minute of the range, and edges left out. Where minutes before
+    /// the first that is known were never to be computed, nothing is missing.
     private static func minuteStatement(_ range: TimeRange) -> SQLStatement {
         var statement = SQLStatement()
         let (start, end) = (statement.bind(range.startUnixNs), statement.bind(range.endUnixNs))
         statement.text = """
-            SELECT otel_unix_nano(max(minute)) + \(minuteNs),
-                coalesce(sum(omitted_edge_count), 0)::int8
-            FROM otel_service_edge_minutes
-            WHERE minute >= otel_time(\(start)) AND minute < otel_time(\(end))
+            WITH known AS (
+                SELECT minute, omitted_edge_count FROM otel_service_edge_minutes
+                WHERE minute >= otel_time(\(start)) AND minute < otel_time(\(end))
+            )
+            SELECT otel_unix_nano(min(minute) FILTER (WHERE NOT EXISTS (
+                    SELECT FROM known AS next
+                    WHERE next.minute = known.minute + interval '1 minute'))) + \(minuteNs),
+                coalesce(sum(omitted_edge_count), 0)::int8,
+                min(minute) > otel_time(\(start)) AND EXISTS (
+                    SELECT FROM otel_service_edge_minutes WHERE minute < otel_time(\(start)))
+            FROM known
             """
         return statement
     }
