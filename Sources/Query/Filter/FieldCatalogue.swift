@@ -26,8 +26,15 @@ package struct FieldCatalogue: Sendable {
     }
 
     /// Every attribute of spans that has a column, by its key.
-    var spanColumns: [(key: String, column: Column)] {
-        spans.sorted { $0.key < $1.key }
+    var spanColumns: [(key: String, column: Column)] { FieldCatalogue.sorted(spans) }
+
+    /// Likewise of log records.
+    var logColumns: [(key: String, column: Column)] { FieldCatalogue.sorted(logs) }
+
+    private static func sorted(
+        _ columns: [String: [Column]]
+    ) -> [(key: String, column: Column)] {
+        columns.sorted { $0.key < $1.key }
             .flatMap { key, columns in columns.map { (key: key, column: $0) } }
     }
 

@@ -15,18 +15,21 @@ package struct FilterCompiler: Sendable {
     }
 
     /// Goes after FROM. Spans and log records are called `fact` in it, series `series`.
-    package var source: String {
+    package var source: String { source(of: nil) }
+
+    /// The same, of one partition of the facts.
+    func source(of partition: String?) -> String {
         switch subject {
         case .spans:
             """
-            otel_spans_fact AS fact
+            \(partition ?? "otel_spans_fact") AS fact
             LEFT JOIN otel_operations_dim AS operation USING (operation_id)
             LEFT JOIN otel_resources_dim AS resource USING (resource_id)
             LEFT JOIN otel_scopes_dim AS scope USING (scope_id)
             """
         case .logs:
             """
-            otel_logs_fact AS fact
+            \(partition ?? "otel_logs_fact") AS fact
             LEFT JOIN otel_resources_dim AS resource USING (resource_id)
             LEFT JOIN otel_scopes_dim AS scope USING (scope_id)
             """

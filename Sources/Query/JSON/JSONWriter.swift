@@ -16,6 +16,12 @@ package struct JSONWriter: Sendable {
         needsComma = false
     }
 
+    /// Ends a line of a stream: the next value stands on its own.
+    mutating func endLine() {
+        bytes.append(UInt8(ascii: "\n"))
+        needsComma = false
+    }
+
     // MARK: Containers
 
     package mutating func object<Failure: Error>(

@@ -8,7 +8,7 @@ enum JaegerTraces {
 
     /// Every trace of `traces` as an element of a list.
     static func write(
-        _ traces: borrowing StoredTraces, _ origins: SpanOrigins, warnings: [String] = [],
+        _ traces: borrowing StoredTraces, _ origins: Origins, warnings: [String] = [],
         to writer: inout JSONWriter
     ) {
         for trace in traces.traces {
@@ -36,7 +36,7 @@ enum JaegerTraces {
     // MARK: A span
 
     private static func write(
-        _ span: StoredSpan, of traceID: TraceID, _ origins: SpanOrigins, process: String,
+        _ span: StoredSpan, of traceID: TraceID, _ origins: Origins, process: String,
         isRivalled: Bool, to writer: inout JSONWriter
     ) {
         let durationNs = span.endUnixNs.subtractingReportingOverflow(span.startUnixNs).partialValue
@@ -89,7 +89,7 @@ enum JaegerTraces {
 
     /// Attributes, and what OTLP has fields for and Jaeger has not.
     private static func writeTags(
-        of span: StoredSpan, _ origins: SpanOrigins, to writer: inout JSONWriter
+        of span: StoredSpan, _ origins: Origins, to writer: inout JSONWriter
     ) {
         JaegerTag.write(span.attributes, to: &writer)
         if let kind = JaegerSpanKind(rawValue: span.kind) {
@@ -107,8 +107,8 @@ enum JaegerTraces {
         }
         if let scope = span.scopeID.flatMap({ origins.scopes[$0] }) {
             if !scope.name.isEmpty { JaegerTag.write("otel.scope.name", scope.name, to: &writer) }
-            if !scope.version.isEmpty {
-                JaegerTag.write("otel.scope.version", scope.version, to: &writer)
+            if let version = scope.version, !version.isEmpty {
+                JaegerTag.write("otel.scope.version", version, to: &writer)
             }
         }
         if !span.traceState.isEmpty {
@@ -153,7 +153,7 @@ private struct Processes {
 
     func name(of span: StoredSpan) -> String { "p\(numbers[span.resourceID] ?? 0)" }
 
-    func write(_ origins: SpanOrigins, to writer: inout JSONWriter) {
+    func write(_ origins: Origins, to writer: inout JSONWriter) {
         writer.object { writer in
             for (index, id) in resourceIDs.enumerated() {
                 let resource = origins.resources[id]

@@ -67,7 +67,7 @@ package enum JaegerV1 {
     ) throws(QueryFailure) {
         let traces = try StoredTraces([id], in: range, from: &session)
         guard !traces.traces.isEmpty else { throw JaegerFailure.notFound }
-        let origins = try SpanOrigins(of: traces, from: &session)
+        let origins = try Origins(of: traces, from: &session)
         write(traces, origins, to: &writer)
     }
 
@@ -76,7 +76,7 @@ package enum JaegerV1 {
         _ ids: [TraceID], from session: inout ReadSession, to writer: inout JSONWriter
     ) throws(QueryFailure) {
         let traces = try StoredTraces(ids, in: nil, from: &session)
-        let origins = try SpanOrigins(of: traces, from: &session)
+        let origins = try Origins(of: traces, from: &session)
         let found = Set(traces.traces.map(\.id.text))
         let failures = ids.filter { !found.contains($0.text) }.map {
             JaegerEnvelope.Failure(code: 404, "trace not found: \($0.text)")
@@ -91,12 +91,12 @@ package enum JaegerV1 {
         let (search, limits) = search.bounded(rangeNsMax: session.rangeNsMax)
         let found = try search.find(from: &session)
         let traces = try StoredTraces(found.ids, in: search.reach, from: &session)
-        let origins = try SpanOrigins(of: traces, from: &session)
+        let origins = try Origins(of: traces, from: &session)
         write(traces, origins, warnings: limits + found.warnings, to: &writer)
     }
 
     private static func write(
-        _ traces: borrowing StoredTraces, _ origins: SpanOrigins,
+        _ traces: borrowing StoredTraces, _ origins: Origins,
         failures: [JaegerEnvelope.Failure] = [], warnings: [String] = [],
         to writer: inout JSONWriter
     ) {

@@ -88,7 +88,7 @@ package enum JaegerV3 {
         guard !traces.traces.isEmpty else {
             throw QueryFailure(.notFound, "No traces found")
         }
-        let origins = try SpanOrigins(of: traces, from: &session)
+        let origins = try Origins(of: traces, from: &session)
         writer.object { writer in
             writer.key("result")
             writer.object { writer in

@@ -57,6 +57,7 @@ package struct ReadSession: ~Copyable {
     }
 
     /// As below, of a statement that was made together with its parameters.
+    @discardableResult
     package mutating func query(_ statement: SQLStatement) throws(QueryFailure) -> QueryResult {
         try query(statement.text, statement.parameters)
     }
@@ -71,6 +72,12 @@ package struct ReadSession: ~Copyable {
             PromotedAttribute.all(in: try query(PromotedAttribute.listQuery)))
         known = (catalogue, nowNs)
         return catalogue
+    }
+
+    /// The same, as it is now: for who misses values without the newest column.
+    mutating func newFieldCatalogue() throws(QueryFailure) -> FieldCatalogue {
+        known = nil
+        return try fieldCatalogue()
     }
 
     private static let catalogueAgeNsMax: UInt64 = 5_000_000_000
@@ -91,6 +98,26 @@ package struct ReadSession: ~Copyable {
         }
     }
 
+    /// Lets `body` see the database as it is at its first query, for as long as it takes: all in
+    /// one transaction, which is undone in any case.
+    mutating func withSnapshot<Value>(
+        _ body: (inout ReadSession) throws(QueryFailure) -> Value
+    ) throws(QueryFailure) -> Value {
+        connection.begin()
+        // What interrupts `body` does not interrupt this.
+        defer { connection.rollback(deadlineNs: settings.statementDeadlineNs) }
+        try withConnection { (connection, deadlineNs) throws(DatabaseError) in
+            try connection.execute(ReadSession.snapshotSetUp, deadlineNs: deadlineNs)
+        }
+        return try body(&self)
+    }
+
+    // All rows of a cursor will be read, not the first few.
+    private static let snapshotSetUp = """
+        SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
+        SET LOCAL cursor_tuple_fraction = 1
+        """
+
     /// Lets `body` change something, over a connection of its own for as long as that takes. It is
     /// not cancelled when whoever asked leaves.
     package func withWritableConnection<Value>(
@@ -106,6 +133,7 @@ package struct ReadSession: ~Copyable {
 
     /// Runs one statement and returns its rows, in binary. Values go in as parameters, never in
     /// the text.
+    @discardableResult
     package mutating func query(
         _ sql: String, _ parameters: QueryParameters = QueryParameters()
     ) throws(QueryFailure) -> QueryResult {

@@ -8,8 +8,7 @@ struct MatchedFacts {
     let statement: SQLStatement
     /// Goes after WHERE, in terms of `source`.
     let condition: String
-    /// Goes after FROM; the row is called `fact`.
-    let source: String
+    private let compiler: FilterCompiler
     /// The resources that the rows may have; nil where they are too many to name.
     let resourceIDs: [Int64]?
 
@@ -19,14 +18,25 @@ struct MatchedFacts {
     var table: String { subject == .logs ? "otel_logs_fact" : "otel_spans_fact" }
     var timeColumn: String { subject == .logs ? "time_unix_nano" : "start_time_unix_nano" }
 
+    /// Goes after FROM; the row is called `fact`.
+    var source: String { compiler.source }
+
+    /// The same, of one partition only.
+    func source(of partition: String) -> String { compiler.source(of: partition) }
+
     /// Looks up which resources the filter means: facts have an index by resource and time.
+    /// `isOfEverything` leaves that where it means all of them: who reads all rows needs no index.
     init(
-        _ filter: Filter, of subject: FilterSubject, from session: inout ReadSession
+        _ filter: Filter, of subject: FilterSubject, from session: inout ReadSession,
+        isOfEverything: Bool = false
     ) throws(QueryFailure) {
         let compiler = FilterCompiler(subject, try session.fieldCatalogue())
         let parts = filter.conjuncts
-        let ids = try MatchedFacts.resourceIDs(
-            .all(parts.filter(\.isOfResource)), compiler, from: &session)
+        let ids =
+            isOfEverything && !parts.contains(where: \.isOfResource)
+            ? nil
+            : try MatchedFacts.resourceIDs(
+                .all(parts.filter(\.isOfResource)), compiler, from: &session)
         var statement = SQLStatement()
         let rest = Filter.all(ids == nil ? parts : parts.filter { !$0.isOfResource })
         var conditions = [compiler.condition(rest, in: &statement)]
@@ -34,7 +44,7 @@ struct MatchedFacts {
         self.subject = subject
         self.statement = statement
         condition = conditions.joined(separator: " AND ")
-        source = compiler.source
+        self.compiler = compiler
         resourceIDs = ids
     }
 

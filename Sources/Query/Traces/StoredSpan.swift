@@ -77,17 +77,10 @@ struct StoredSpan {
         links = (StoredJSON(rows.bytes(row: row, column: first + 12))?.elements ?? [])
             .map { SpanLink($0) }
         traceState = rows.string(row: row, column: first + 13)
-        flags = StoredSpan.unsigned(rows, row: row, column: first + 14)
-        droppedAttributeCount = StoredSpan.unsigned(rows, row: row, column: first + 15)
-        droppedEventCount = StoredSpan.unsigned(rows, row: row, column: first + 16)
-        droppedLinkCount = StoredSpan.unsigned(rows, row: row, column: first + 17)
-    }
-
-    /// A uint32, of which the column has the bits.
-    private static func unsigned(
-        _ rows: borrowing QueryResult, row: Int, column: Int
-    ) -> Int64 {
-        Int64(UInt32(truncatingIfNeeded: rows.integer(row: row, column: column) ?? 0))
+        flags = rows.unsigned(row, first + 14)
+        droppedAttributeCount = rows.unsigned(row, first + 15)
+        droppedEventCount = rows.unsigned(row, first + 16)
+        droppedLinkCount = rows.unsigned(row, first + 17)
     }
 
     /// A column of an attribute.
@@ -99,7 +92,7 @@ struct StoredSpan {
 
 extension AttributeValue {
     /// Of a column that is not NULL.
-    fileprivate init(
+    init(
         _ rows: borrowing QueryResult, row: Int, column: Int, _ type: AttributeType
     ) {
         let bytes = rows.bytes(row: row, column: column)

@@ -5,6 +5,7 @@ enum QueryAPI {
     static func add(to routes: QueryRoutes) {
         TraceRoutes.add(to: routes)
         SearchRoutes.add(to: routes)
+        ExportRoutes.add(to: routes)
         ServiceRoutes.add(to: routes)
         MetricRoutes.add(to: routes)
         FieldRoutes.add(to: routes)

@@ -14,6 +14,8 @@ struct QueryRequest {
     /// For the query to be given up when the client leaves.
     let interest: Interest
     let acceptsGzip: Bool
+    /// The fields Accept.
+    let accepted: [String]
     private var parameters: [(name: String, value: String)]
 
     static let bodySizeBytesMax = 1 << 20
@@ -25,6 +27,7 @@ struct QueryRequest {
     ) async throws(QueryFailure) {
         path = context.parameters
         self.interest = interest
+        accepted = request.headers[values: .accept]
         acceptsGzip = QueryRequest.takesGzip(request.headers[values: .acceptEncoding])
         parameters = QueryText.parameters(request.uri.query ?? "")
         guard parameters.count <= QueryRequest.parameterCountMax else {

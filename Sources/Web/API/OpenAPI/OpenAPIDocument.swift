@@ -45,7 +45,8 @@ enum OpenAPIDocument {
 
     /// What is served, in the order of the document. A test holds it against the routes.
     static let operations =
-        TraceRoutes.operations + SearchRoutes.operations + ServiceRoutes.operations
+        TraceRoutes.operations + SearchRoutes.operations + ExportRoutes.operations
+        + ServiceRoutes.operations
         + MetricRoutes.operations + FieldRoutes.operations + AdminRoutes.operations
 
     private static let schemas: [(name: String, schema: Schema)] =

@@ -28,7 +28,7 @@ extension SearchRoutes {
         }
     }
 
-    private static func parameters(
+    static func parameters(
         of elements: SearchQuestion.Elements
     ) -> [Operation.Parameter] {
         let own: [Operation.Parameter] =
