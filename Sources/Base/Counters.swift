@@ -12,6 +12,8 @@ package enum Counter: Int, CaseIterable, Sendable {
     case connectionsRefused
     /// Turned away above `limits.connections_per_address_max`.
     case connectionsRefusedByAddress
+    /// Turned away from the API above `limits.api_connections_per_address_max`.
+    case apiConnectionsRefusedByAddress
     /// Turned away because the peer is not among `listen.proxy_addresses`.
     case connectionsRefusedNoProxy
     /// Times that no connection could be accepted: out of descriptors, or of memory.

@@ -22,6 +22,7 @@ final class Pipeline {
     let observer: Observer
     /// Takes what arrives over OTLP/HTTP.
     let httpIntake: HTTPIntake
+    let connectionLog: ConnectionLog
     private let stop: StopSignal
     private let ring: BoundedRing
     private let durability: Durability
@@ -92,6 +93,7 @@ final class Pipeline {
             accepted: accepted, sightings: sightings, losses: losses, counters: counters,
             stop: stop, logger: logger)
         let health = HealthStatus()
+        connectionLog = ConnectionLog(logger)
         tokenKeeper = TokenKeeper(
             configuration.auth, counters: counters, database: database, stop: stop, logger: logger)
         let shared = IngestShared(
@@ -100,7 +102,7 @@ final class Pipeline {
             http2: HTTP2Settings(configuration), grpc: GRPCSettings(configuration),
             times: ConnectionTimes(configuration.connections),
             places: ConnectionAdmission(configuration.limits),
-            proxies: configuration.listen.proxies, log: ConnectionLog(logger))
+            proxies: configuration.listen.proxies, log: connectionLog)
         httpIntake = HTTPIntake(shared, laneCount: max(1, configuration.server.loopCount))
         (loops, endpoint) = try Pipeline.makeLoops(configuration, inherited, shared, tls)
         life = PipelineLife(

@@ -25,11 +25,12 @@ package struct WebServers: Sendable {
         _ configuration: Configuration, _ pipeline: Pipeline, _ tls: TLSKeeper?,
         httpSocket: Int32?
     ) throws(DaemonError) -> ServedEndpoints {
-        let apiEndpoint = try start(api, .api, configuration.listen.api, pipeline, tls)
+        let apiEndpoint = try start(
+            api, .api, configuration.listen.api, configuration.limits, pipeline, tls)
         var jaegerEndpoint: Endpoint?
         do throws(DaemonError) {
             jaegerEndpoint = try start(
-                jaeger, .jaeger, configuration.listen.jaeger, pipeline, tls)
+                jaeger, .jaeger, configuration.listen.jaeger, configuration.limits, pipeline, tls)
             let httpEndpoint = try startHTTP(configuration, pipeline, tls, httpSocket)
             if let httpEndpoint {
                 pipeline.observer.serves(.init(name: "http", address: "\(httpEndpoint)"))
@@ -46,15 +47,16 @@ package struct WebServers: Sendable {
     /// One that reads only; nil where it is off.
     private func start(
         _ server: any APIServer & TLSServer, _ listener: ListenerName, _ wanted: Endpoint?,
-        _ pipeline: Pipeline, _ tls: TLSKeeper?
+        _ limits: Configuration.RequestLimits, _ pipeline: Pipeline, _ tls: TLSKeeper?
     ) throws(DaemonError) -> Endpoint? {
         if let wanted, let acceptor = tls?.acceptor(for: listener, at: wanted) {
             server.secure(with: acceptor)
         }
         let observer = pipeline.observer
+        let door = APIDoor(limits, counters: pipeline.counters, log: pipeline.connectionLog)
         let endpoint = try started(wanted, "listen.\(listener.rawValue)") {
             (address) throws(APIServerFailure) in
-            try server.start(at: address, observing: observer)
+            try server.start(at: address, observing: observer, door: door)
         }
         if let endpoint {
             observer.serves(.init(name: listener.rawValue, address: "\(endpoint)"))

@@ -116,6 +116,12 @@ package final class Connection {
     /// Closes at the end of the turn, whatever is queued.
     package func abort() { state = .closed }
 
+    /// The peer is gone.
+    func hungUp() {
+        transport?.hungUp()
+        state = .closed
+    }
+
     func received(_ bytes: ByteSlice) {
         let rest = proxyHeader == nil ? bytes : takeProxyHeader(bytes)
         guard state == .open, !rest.isEmpty else { return }
@@ -177,7 +183,7 @@ package final class Connection {
                     stalledSinceNs = Clock.monotonicNs
                 }
                 return true
-            case .ended, .failed: state = .closed
+            case .ended, .failed: hungUp()
             }
         }
         stalledSinceNs = 0
@@ -213,7 +219,6 @@ package final class Connection {
 
     func closeNow() {
         state = .closed
-        transport?.closed()
         handler?.closed(self)
         handler = nil
     }

@@ -167,7 +167,7 @@ package final class EventLoop {
             case .wouldBlock:
                 return
             case .ended, .failed:
-                connection.abort()
+                connection.hungUp()
                 return
             }
         }

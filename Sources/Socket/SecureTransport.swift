@@ -54,8 +54,9 @@ final class SecureTransport {
         return true
     }
 
-    /// The connection is gone.
-    func closed() {
+    /// The peer is gone. A handshake that we broke off, because there are too many connections
+    /// or the daemon ends, has not failed.
+    func hungUp() {
         if session.state == .handshaking { note(.hangUp) }
     }
 

@@ -48,7 +48,7 @@ package final class WebServer: APIServer, TLSServer {
     }
 
     package func start(
-        at address: APIAddress, observing daemon: any DaemonObserver
+        at address: APIAddress, observing daemon: any DaemonObserver, door: any ConnectionDoor
     ) throws(APIServerFailure) -> UInt16? {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         query.start()
@@ -56,8 +56,9 @@ package final class WebServer: APIServer, TLSServer {
             on: group.any(), name: offer == .jaeger ? "Jaeger's API" : "the API",
             logger: logger
         ) { running in
-            try await self.makeApplication(at: address, observing: daemon, on: group, running)
-                .run()
+            try await self.makeApplication(
+                at: address, observing: daemon, door: door, on: group, running
+            ).run()
         }
     }
 
@@ -75,7 +76,7 @@ package final class WebServer: APIServer, TLSServer {
     }
 
     private func makeApplication(
-        at address: APIAddress, observing daemon: any DaemonObserver,
+        at address: APIAddress, observing daemon: any DaemonObserver, door: any ConnectionDoor,
         on group: MultiThreadedEventLoopGroup,
         _ running: @escaping @Sendable (any Channel) -> Void
     ) -> some ApplicationProtocol {
@@ -90,10 +91,12 @@ package final class WebServer: APIServer, TLSServer {
                 ? Routes.jaegerRouter(observing: daemon, answering: query)
                 : Routes.router(observing: daemon, answering: query),
             server: HTTPServerBuilder { [acceptor = acceptor.withLock { $0 }] responder in
-                WatchedChannel(
-                    SecureChannel(
-                        HTTP1Channel(responder: responder, configuration: WebServer.channel),
-                        acceptor: acceptor))
+                AdmittedChannel(
+                    WatchedChannel(
+                        SecureChannel(
+                            HTTP1Channel(responder: responder, configuration: WebServer.channel),
+                            acceptor: acceptor)),
+                    by: door)
             },
             configuration: ApplicationConfiguration(
                 address: bind, serverName: "starling", backlog: WebServer.backlog,

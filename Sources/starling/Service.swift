@@ -28,7 +28,7 @@ final class Service {
         configuration = try sources.load().configuration
         sink = LogSink(configuration.log, environment: sources.environment)
         logger = sink.logger()
-        for note in configuration.notes { logger.warning("\(note)") }
+        for note in configuration.notes(activated: sockets.endpoints) { logger.warning("\(note)") }
     }
 
     /// Runs the daemon until it is told to end. `started` hears where what is served.

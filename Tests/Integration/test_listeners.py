@@ -196,9 +196,10 @@ def test_socket_for_http_is_taken_over(binary, database, scratch, listening, db)
 def test_unix_socket_for_http_stays_in_place(binary, database, scratch, listening):
     path = scratch / "otlp-http.sock"
     item = listening(socket.AF_UNIX, str(path))
-    daemon = ActivatedDaemon(binary, database, scratch, [item], "http", **{"listen.grpc": ""})
+    daemon = ActivatedDaemon(binary, database, scratch, [item], "http", **{"listen.grpc": "", "listen.http": ""})
     try:
         daemon.start()
+        assert "nothing is received" not in daemon.output()
         with RawConnection(path) as connection:
             connection.send(posted("traces", otlp.request("traces").SerializeToString()))
             assert connection.answer().status == 200

@@ -5,7 +5,7 @@
 /// The server and the daemon know each other by this protocol and `ExportServer` only.
 /// A lane is what one thread of the server has for itself: pass the same number on the same thread,
 /// and on no other.
-package protocol ExportReceiver: Sendable {
+package protocol ExportReceiver: ConnectionDoor {
     /// What bodies are reserved from.
     var budget: MemoryBudget { get }
     var counters: Counters { get }
@@ -17,22 +17,15 @@ package protocol ExportReceiver: Sendable {
     /// Milliseconds after which a client that is turned away should come back. Thread: any.
     var retryDelayMs: Int { get }
 
-    /// Counts a connection in; false where there are too many, of all or of its address, and it
-    /// must be closed. Thread: any.
-    func connectionOpened(from peer: PeerAddress) -> Bool
-
-    /// Counts out one that was counted in. Thread: any.
-    func connectionClosed(from peer: PeerAddress)
-
     /// Takes `message` over. `reply` hears the outcome exactly once, on any thread, possibly before
     /// this returns. Cancel when nobody waits any more: what was not taken by a writer then is let
-    /// go, because its client sends it again.
+    /// go, because its client sends it again. `allowance` is the connection's, of all its streams.
     ///
     /// Cost: decodes what is small. Thread: that of `lane`, with `Limits.decodeStackSizeBytes` of
     /// stack.
     func receive(
-        _ message: consuming ExportMessage, lane: Int, cancellation: Cancellation,
-        reply: @escaping @Sendable (Outcome) -> Void)
+        _ message: consuming ExportMessage, lane: Int, allowance: WorkAllowance,
+        cancellation: Cancellation, reply: @escaping @Sendable (Outcome) -> Void)
 
     /// Says that the thread of `lane` is well: to be called about once a second. Thread: that of
     /// `lane`.

@@ -4,10 +4,10 @@
 ///
 /// The daemon knows its server by this protocol only, so that neither is built anew for the other.
 package protocol APIServer: Sendable {
-    /// Binds, and serves on threads of its own from then on. Returns the port that was bound, nil
-    /// for a unix socket. Call once.
+    /// Binds, and serves whom `door` lets in on threads of its own from then on. Returns the port
+    /// that was bound, nil for a unix socket. Call once.
     func start(
-        at address: APIAddress, observing daemon: any DaemonObserver
+        at address: APIAddress, observing daemon: any DaemonObserver, door: any ConnectionDoor
     ) throws(APIServerFailure) -> UInt16?
 
     /// Ends what `start` began; waits a moment for answers under way.

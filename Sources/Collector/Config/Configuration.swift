@@ -86,6 +86,9 @@ package struct Configuration: Sendable, Equatable {
         package internal(set) var connectionCountMax = 0
         /// `limits.connections_per_address_max`. Of one IPv4 address, or one /64 of IPv6.
         package internal(set) var connectionsPerAddressMax = 0
+        /// `limits.api_connections_per_address_max`. Likewise, of `listen.api` and `listen.jaeger`
+        /// each.
+        package internal(set) var apiConnectionsPerAddressMax = 0
         /// `limits.concurrent_streams_max`. Per connection.
         package internal(set) var concurrentStreamCountMax = 0
         /// `limits.header_list_bytes_max`. Decoded header fields of one request.
@@ -261,12 +264,16 @@ extension Configuration {
     /// What is configured, valid, and still not what the operator may expect of this version.
     ///
     /// `serve` logs each as a warning at start.
-    package var notes: [String] {
+    package var notes: [String] { notes(activated: [:]) }
+
+    /// Likewise, where the service manager has opened the sockets `activated`.
+    package func notes(activated: [ListenerName: Endpoint]) -> [String] {
         var notes: [String] = []
         if auth.isRequired, auth.isAnonymousAllowed {
             notes.append("auth.allow_anonymous has no effect, because auth.required is true")
         }
-        if listen.grpc == nil, listen.http == nil {
+        let receiving: [ListenerName] = [.grpc, .http]
+        if listen.grpc == nil, listen.http == nil, receiving.allSatisfy({ activated[$0] == nil }) {
             notes.append("listen.grpc and listen.http are empty, so nothing is received")
         }
         return notes + tls.notes

@@ -102,6 +102,10 @@ extension ConfigurationKey {
             .count("connections", 1...65_536), default: "512",
             help: "Connections of one address; of IPv6 the first 64 bits count"),
         ConfigurationKey(
+            "limits.api_connections_per_address_max", \.limits.apiConnectionsPerAddressMax,
+            .count("connections", 1...512), default: "256",
+            help: "Likewise, of listen.api and of listen.jaeger, each of which has 512 in all"),
+        ConfigurationKey(
             "limits.concurrent_streams_max", \.limits.concurrentStreamCountMax,
             .count("requests", 1...65_536), default: "128",
             help: "Requests at a time on one connection"),

@@ -13,7 +13,7 @@ final class ConnectionLog: Sendable {
     private let kinds = Mutex<[Kind: (nextNs: UInt64, silentCount: Int)]>([:])
 
     private enum Kind: Hashable {
-        case total, address, proxy, proxyHeader, accept
+        case total, address, apiAddress, proxy, proxyHeader, accept
     }
 
     private static let pauseNs: UInt64 = 10_000_000_000
@@ -28,6 +28,13 @@ final class ConnectionLog: Sendable {
         warn(.address) {
             "a connection from \(peer.hostText) was turned away: "
                 + "limits.connections_per_address_max are open"
+        }
+    }
+
+    func tooManyAtAPI(from peer: PeerAddress) {
+        warn(.apiAddress) {
+            "a connection of the API from \(peer.hostText) was turned away: "
+                + "limits.api_connections_per_address_max are open"
         }
     }
 

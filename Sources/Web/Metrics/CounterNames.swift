@@ -47,7 +47,8 @@ enum CounterFamily: String, CaseIterable {
         case .connectionsAccepted: "Connections of clients that were accepted."
         case .connectionsRefused:
             "Connections turned away: above limits.connections_max (total), above "
-                + "limits.connections_per_address_max (address), or no trusted proxy (proxy)."
+                + "limits.connections_per_address_max (address) or that of the API (api_address), "
+                + "or no trusted proxy (proxy)."
         case .connectionsClosed: "Accepted connections that are closed again."
         case .connectionsAborted:
             "Connections ended because the peer broke HTTP/2 (protocol) or one of its limits."
@@ -113,7 +114,8 @@ extension Counter {
     var place: CounterPlace {
         switch self {
         case .connectionsAccepted: CounterPlace(.connectionsAccepted)
-        case .connectionsRefused, .connectionsRefusedByAddress, .connectionsRefusedNoProxy:
+        case .connectionsRefused, .connectionsRefusedByAddress, .apiConnectionsRefusedByAddress,
+            .connectionsRefusedNoProxy:
             .refused(reason)
         case .connectionsRetiredByAge, .connectionsRetiredIdle, .connectionsCut:
             .retired(reason)
@@ -249,6 +251,7 @@ extension Counter {
         switch self {
         case .connectionsRefused: "total"
         case .connectionsRefusedByAddress: "address"
+        case .apiConnectionsRefusedByAddress: "api_address"
         case .connectionsRefusedNoProxy: "proxy"
         case .connectionsRetiredByAge: "age"
         case .connectionsRetiredIdle: "idle"

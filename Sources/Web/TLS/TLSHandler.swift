@@ -49,6 +49,8 @@ final class TLSHandler: ChannelDuplexHandler {
 
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         if mode != .input {
+            // A handshake that we break off has not failed.
+            isHandshakeCounted = true
             session.sayGoodbye()
             sendOutput(context: context)
         }

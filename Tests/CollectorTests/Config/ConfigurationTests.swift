@@ -109,7 +109,8 @@ private func problems(
         "limits.request_bytes_max": "1MiB",
         "limits.unpacked_bytes_max": "2MiB",
         "limits.request_deadline": "7s", "limits.connections_max": "7",
-        "limits.connections_per_address_max": "7", "listen.unix_mode": "0600",
+        "limits.connections_per_address_max": "7",
+        "limits.api_connections_per_address_max": "7", "listen.unix_mode": "0600",
         "listen.proxy_protocol": "true", "listen.proxy_addresses": "10.0.0.0/8, fd00::/8",
         "connections.age_max": "1h", "connections.age_grace": "7s",
         "connections.idle_timeout": "7m", "connections.keepalive_interval": "7s",
@@ -214,7 +215,14 @@ private func problems(
         (["listen.grpc="], 0), (["listen.http="], 0), (["listen.grpc=", "listen.http="], 1),
     ])
     func notesWarnWhereNothingIsReceived(overrides: [String], count: Int) throws {
-        #expect(try load(overrides: overrides).configuration.notes.count == count)
+        let configuration = try load(overrides: overrides).configuration
+        #expect(configuration.notes.count == count)
+        // What systemd has opened is received from, whatever is configured.
+        let endpoint = Endpoint.tcp(host: "127.0.0.1", port: 1)
+        for listener in [ListenerName.grpc, .http] {
+            #expect(configuration.notes(activated: [listener: endpoint]).isEmpty)
+        }
+        #expect(configuration.notes(activated: [.api: endpoint]).count == count)
     }
 }
 
