@@ -151,8 +151,8 @@ let package = Package(
         tests(
             "CollectorTests",
             [
-                "Base", "TLS", "Socket", "Decode", "Rows", "Copy", "Postgres", "Spool", "Collector",
-                "CLinux",
+                "Base", "TLS", "Socket", "GRPC", "Decode", "Ring", "Rows", "Copy", "Postgres",
+                "Spool", "Collector", "CLinux", "OTLPFixtures",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .systemLibrary(name: "CLibFuzzer", path: "Tests/Fuzz/CLibFuzzer"),

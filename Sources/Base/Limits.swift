@@ -14,9 +14,16 @@ package enum Limits {
     package static let decodeStackSizeBytes = 1 << 20
     /// Stack that protobuf-c needs per level (measured 1.94 KB), doubled.
     package static let decodeStackPerLevelBytes = 4_096
-    /// Requests larger than this, unpacked, are decoded away from the event loop, so that no other
-    /// connection's answer waits for them: at 150 MB/s, 1 MiB is 7 ms.
-    package static let inlineDecodeSizeBytesMax = 1 << 20
+    /// Requests larger than this, inflated, are decoded away from the event loop, so that no other
+    /// connection's answer waits for them: at 150 MB/s, 512 KiB are 3.5 ms.
+    package static let inlineDecodeSizeBytesMax = 512 << 10
+    /// Likewise requests that take more memory than this once they are unpacked.
+    package static let inlineUnpackedSizeBytesMax = 4 << 20
+    /// Bytes per second that one connection may have its loop make beyond four for each byte that
+    /// it sends (see `WorkAllowance`): at 3 to 10 ns each, 5 to 16 % of a core.
+    package static let inlineMadeBytesPerSecond = 16 << 20
+    /// So much of that may come at once, and one request.
+    package static let inlineMadeBurstSizeBytes = 512 << 10
     /// Retry hints stay in the range in which SDKs still retry within their own 10 s.
     package static let retryAfterMsMin = 1_000
     package static let retryAfterMsMax = 5_000

@@ -22,7 +22,8 @@ final class Pipeline {
     let observer: Observer
     /// Takes what arrives over OTLP/HTTP.
     let httpIntake: HTTPIntake
-    let connectionLog: ConnectionLog
+    /// Where all who turn connections away say so.
+    var connectionLog: ConnectionLog { httpIntake.log }
     private let stop: StopSignal
     private let ring: BoundedRing
     private let durability: Durability
@@ -93,7 +94,6 @@ final class Pipeline {
             accepted: accepted, sightings: sightings, losses: losses, counters: counters,
             stop: stop, logger: logger)
         let health = HealthStatus()
-        connectionLog = ConnectionLog(logger)
         tokenKeeper = TokenKeeper(
             configuration.auth, counters: counters, database: database, stop: stop, logger: logger)
         let shared = IngestShared(
@@ -102,7 +102,7 @@ final class Pipeline {
             http2: HTTP2Settings(configuration), grpc: GRPCSettings(configuration),
             times: ConnectionTimes(configuration.connections),
             places: ConnectionAdmission(configuration.limits),
-            proxies: configuration.listen.proxies, log: connectionLog)
+            proxies: configuration.listen.proxies, log: ConnectionLog(logger))
         httpIntake = HTTPIntake(shared, laneCount: max(1, configuration.server.loopCount))
         (loops, endpoint) = try Pipeline.makeLoops(configuration, inherited, shared, tls)
         life = PipelineLife(

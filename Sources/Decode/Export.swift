@@ -24,7 +24,7 @@ package struct Export: ~Copyable, @unchecked Sendable {
     /// Bytes of the budget that are held for `arena`.
     let arenaCapacityBytes: Int
     /// Bytes of it that may be used: what the pre-scan predicted.
-    let arenaSizeBytes: Int
+    package let arenaSizeBytes: Int
 
     /// Takes over `arena`, for whose size the caller has reserved the bytes.
     init(

@@ -21,6 +21,24 @@ package enum Inflater {
     package static func inflate(
         _ message: ByteSlice, limitBytes: Int, budget: MemoryBudget
     ) throws(Fault) -> OwnedBytes {
+        var producedBytes = 0
+        return try inflate(
+            message, limitBytes: limitBytes, budget: budget, producedBytes: &producedBytes)
+    }
+
+    /// How long `message` says that it is unpacked (ISIZE of its last member, RFC 1952 §2.3.1).
+    ///
+    /// Whoever wrote it may say anything, and it may have other members: good for a guess only.
+    package static func announcedSizeBytes(of message: ByteSlice) -> Int {
+        guard message.count >= 4 else { return 0 }
+        return (1...4).reduce(0) { $0 << 8 | Int(message[message.count - $1]) }
+    }
+
+    /// As without `producedBytes`, to which the bytes that came out are added, also those that an
+    /// error makes useless.
+    package static func inflate(
+        _ message: ByteSlice, limitBytes: Int, budget: MemoryBudget, producedBytes: inout Int
+    ) throws(Fault) -> OwnedBytes {
         var output = OwnedBytes(budget: budget)
         var stream = unsafe z_stream()
         // 16 + 15: gzip framing, largest window.
@@ -31,7 +49,9 @@ package enum Inflater {
         unsafe stream.avail_in = UInt32(message.count)
         while true {
             try makeRoom(in: &output, inputBytes: message.count, limitBytes: limitBytes)
+            let countBefore = output.count
             let result = unsafe step(&stream, into: &output)
+            producedBytes += output.count - countBefore
             guard output.count <= limitBytes else { throw .tooLarge }
             switch result {
             case Z_STREAM_END:

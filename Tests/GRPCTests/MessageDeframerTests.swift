@@ -119,6 +119,35 @@ import Testing
         #expect(inflate(flipped, limitBytes: 10) == .failure(.corrupt))
     }
 
+    @Test func announcedSizeIsThatOfTheLastMember() {
+        let message = gzip([UInt8](repeating: 7, count: 70_000)) + gzip([1, 2, 3])
+        unsafe message.withUnsafeBytes { bytes in
+            let slice = unsafe ByteSlice(bytes)
+            #expect(Inflater.announcedSizeBytes(of: slice) == 3)
+            let first = slice.slice(offset: 0, count: slice.count - gzip([1, 2, 3]).count)
+            #expect(Inflater.announcedSizeBytes(of: first) == 70_000)
+            #expect(Inflater.announcedSizeBytes(of: slice.slice(offset: 0, count: 3)) == 0)
+        }
+    }
+
+    // Goal: work is known although it came to nothing.
+    @Test func whatCameOutIsCountedWhateverComesOfIt() {
+        let packed = gzip([UInt8](repeating: 0, count: 1_000_000))
+        func produced(_ bytes: [UInt8], limitBytes: Int) -> Int {
+            var producedBytes = 0
+            unsafe bytes.withUnsafeBytes { bytes in
+                _ = try? Inflater.inflate(
+                    unsafe ByteSlice(bytes), limitBytes: limitBytes, budget: budget,
+                    producedBytes: &producedBytes)
+            }
+            return producedBytes
+        }
+        #expect(produced(packed, limitBytes: 2_000_000) == 1_000_000)
+        #expect(produced(packed, limitBytes: 10_000) == 10_001)
+        #expect(produced(Array(packed.dropLast()), limitBytes: 2_000_000) == 1_000_000)
+        #expect(produced([1, 2, 3], limitBytes: 10) == 0)
+    }
+
     @Test func outputIsChargedToTheBudget() {
         let small = MemoryBudget(limitBytes: 10_000)
         let packed = gzip([UInt8](repeating: 0, count: 1_000_000))

@@ -12,7 +12,7 @@ from conftest import FACT_TABLES, Export
 from support import otlp
 from support.api import api_settings
 from support.daemon import run
-from support.grpcwire import RETRY_SECONDS_MAX, retry_seconds
+from support.grpcwire import PATHS, RETRY_SECONDS_MAX, retry_seconds
 from support.tokens import Tokens, bearer
 
 
@@ -94,6 +94,35 @@ def test_what_is_stored_already_costs_nothing(start, tokens, db):
         throttled(export, spans(1), secret)
     assert server.daemon.stop() == 0
     assert db.execute("SELECT count(*) FROM otel_spans_fact").fetchone() == (1000,)
+
+
+def test_much_work_is_not_done_for_who_owes(start, tokens, db):
+    """What a loop would not decode by itself is turned away unread, so nobody knows how many items it had."""
+    secret, other = tokens.secret("--rate-items", "1"), tokens.secret()
+    server, _ = start()
+    large = otlp.request("traces", [otlp.span(trace_state="x" * (600 << 10))])
+    with server.channel() as channel:
+        export = Export(channel)
+        export(spans(1000), metadata=bearer(secret))
+        assert throttled(export, large, secret) == RETRY_SECONDS_MAX
+        assert throttled(export, spans(7), secret) == RETRY_SECONDS_MAX
+        export(large, metadata=bearer(other))
+    assert server.daemon.stop() == 0
+    assert db.execute("SELECT sum(received)::int, sum(committed)::int, sum(refused)::int FROM otel_loss_ledger"
+                      ).fetchone() == (1008, 1001, 7)
+
+
+def test_what_is_refused_is_charged_for(start, tokens):
+    """As many bytes as it is unpacked to."""
+    secret = tokens.secret("--rate-bytes", "1KiB")
+    server, _ = start()
+    with server.channel() as channel:
+        call = channel.unary_unary(PATHS["traces"])
+        with pytest.raises(grpc.RpcError) as refused:
+            call(b"\xff" * 300_000, metadata=bearer(secret), compression=grpc.Compression.Gzip)
+        assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT, refused.value
+        assert throttled(Export(channel), spans(1), secret) == RETRY_SECONDS_MAX
+    assert server.daemon.stop() == 0
 
 
 def test_metrics_tell(start, tokens):

@@ -32,8 +32,8 @@ final class FakeReceiver: ExportReceiver, @unchecked Sendable {
     func turned(lane: Int) {}
 
     func receive(
-        _ message: consuming ExportMessage, lane: Int, cancellation: Cancellation,
-        reply: @escaping @Sendable (Outcome) -> Void
+        _ message: consuming ExportMessage, lane: Int, allowance: WorkAllowance,
+        cancellation: Cancellation, reply: @escaping @Sendable (Outcome) -> Void
     ) {
         let body = unsafe Array(message.payload.slice.buffer)
         received.append((message.signal, message.encoding, message.isCompressed, body))
@@ -80,7 +80,8 @@ private final class Harness {
             settings: settings, receiver: receiver, lanes: ExportLanes(loop))
         channel = EmbeddedChannel(
             handler: ExportHandler(
-                service, transport: transport, certificate: nil, loop: loop), loop: loop)
+                service, transport: transport, certificate: nil, allowance: WorkAllowance(),
+                loop: loop), loop: loop)
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Synchronization
 
-/// A token bucket that all threads share: so many units per second, and one second's worth at once.
+/// A token bucket that all threads share: so many units per second, and so many seconds' worth at
+/// once.
 ///
 /// Something larger than the bucket is let through as long as the bucket is not empty, and leaves a
-/// debt that must be paid before the next: a request that is larger than a second's worth would
-/// else never be. So over time the rate holds, and what exceeds it is a second's worth and one
-/// request.
+/// debt that must be paid before the next: a request that is larger than the bucket would else
+/// never be. So over time the rate holds, and what exceeds it is a bucketful and one request.
 /// Thread: any. Cost: one atomic exchange.
 package final class RateLimit: Sendable {
     /// Units per second, 1...`perSecondMax`.
@@ -15,14 +15,24 @@ package final class RateLimit: Sendable {
     /// now and then is debt, and what lies before now is credit.
     private let emptyAtNs = Atomic<UInt64>(0)
 
+    private let burstNs: UInt64
+
     package static let perSecondMax = 1_000_000_000_000
-    private static let burstNs: UInt64 = 1_000_000_000
+    package static let burstNs: UInt64 = 1_000_000_000
     /// Beyond it the product with 10^9 would not fit; no request is as large.
     private static let amountMax = 1 << 34
 
-    package init(perSecond: Int) {
+    /// `burstNs` is for how long a full bucket lasts at that rate.
+    package init(perSecond: Int, burstNs: UInt64 = RateLimit.burstNs) {
         precondition((1...RateLimit.perSecondMax).contains(perSecond))
         self.perSecond = perSecond
+        self.burstNs = burstNs
+    }
+
+    /// Nil where `take` would grant anything, else after how long it will.
+    package func waitNs(nowNs: UInt64) -> UInt64? {
+        let seenNs = emptyAtNs.load(ordering: .relaxed)
+        return seenNs < nowNs ? nil : seenNs - nowNs + 1
     }
 
     /// Takes `amount` units; nil when that is granted, else nothing is taken and the time after
@@ -32,10 +42,25 @@ package final class RateLimit: Sendable {
         var seenNs = emptyAtNs.load(ordering: .relaxed)
         while true {
             guard seenNs < nowNs else { return seenNs - nowNs + 1 }
-            let fullNs = nowNs - min(nowNs, RateLimit.burstNs)
+            let fullNs = nowNs - min(nowNs, burstNs)
             let (exchanged, original) = emptyAtNs.weakCompareExchange(
                 expected: seenNs, desired: max(seenNs, fullNs) + costNs, ordering: .relaxed)
             if exchanged { return nil }
+            seenNs = original
+        }
+    }
+
+    /// Takes `amount` units, whatever is owed already: for work that is done.
+    package func charge(_ amount: Int, nowNs: UInt64) {
+        let costNs = costNs(of: amount)
+        let fullNs = nowNs - min(nowNs, burstNs)
+        var seenNs = emptyAtNs.load(ordering: .relaxed)
+        while true {
+            let (exchanged, original) = emptyAtNs.weakCompareExchange(
+                expected: seenNs,
+                // What is charged again and again must not overflow.
+                desired: min(max(seenNs, fullNs), .max - costNs) + costNs, ordering: .relaxed)
+            if exchanged { return }
             seenNs = original
         }
     }
@@ -71,6 +96,11 @@ package final class TokenQuota: Sendable {
         guard let waitNs = bytes?.take(sizeBytes, nowNs: nowNs) else { return nil }
         items?.giveBack(itemCount)
         return waitNs
+    }
+
+    /// Nil where `take` would grant anything, else after how long it will.
+    package func waitNs(nowNs: UInt64) -> UInt64? {
+        items?.waitNs(nowNs: nowNs) ?? bytes?.waitNs(nowNs: nowNs)
     }
 
     /// Undoes a `take` whose use came to nothing.

@@ -21,8 +21,28 @@ struct Charge {
 
     /// Nil when it is granted, else what the client is told.
     func take(nowNs: UInt64) -> Outcome? {
-        guard let waitNs = quota.take(itemCount: itemCount, sizeBytes: sizeBytes, nowNs: nowNs)
+        quota.take(itemCount: itemCount, sizeBytes: sizeBytes, nowNs: nowNs)
+            .map { Charge.throttled(quota, waitNs: $0) }
+    }
+
+    /// The export was not stored after all.
+    func undo() { quota.giveBack(itemCount: itemCount, sizeBytes: sizeBytes) }
+
+    /// What a client is told whose message is more work than it may have done while its token owes
+    /// something; nil where nothing is owed. How many items it has is then not known.
+    static func owed(_ message: borrowing ExportMessage) -> Outcome? {
+        guard let quota = message.identity?.quota, !quota.isUnlimited,
+            let waitNs = quota.waitNs(nowNs: Clock.monotonicNs)
         else { return nil }
+        return throttled(quota, waitNs: waitNs)
+    }
+
+    /// Charges for a message that was refused for what is in it, and took the work of `sizeBytes`.
+    static func refused(_ message: borrowing ExportMessage, sizeBytes: Int) {
+        message.identity?.quota.bytes?.charge(sizeBytes, nowNs: Clock.monotonicNs)
+    }
+
+    private static func throttled(_ quota: TokenQuota, waitNs: UInt64) -> Outcome {
         let waitMs = Int(min(waitNs, 3_600_000_000_000) / 1_000_000) + 1
         let limits = [
             quota.items.map { "\($0.perSecond) items" },
@@ -34,9 +54,6 @@ struct Charge {
             message: "this token may send \(limits.compactMap(\.self).joined(separator: " and ")) "
                 + "per second")
     }
-
-    /// The export was not stored after all.
-    func undo() { quota.giveBack(itemCount: itemCount, sizeBytes: sizeBytes) }
 }
 
 extension Intake {

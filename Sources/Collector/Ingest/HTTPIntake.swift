@@ -14,7 +14,7 @@ final class HTTPIntake: ExportReceiver {
     private let admission: Admission
     private let retryHint: RetryHint
     private let places: ConnectionAdmission
-    private let log: ConnectionLog
+    let log: ConnectionLog
     private let lanes: [Lane]
     private let waiting: Waiting
     private let ledger: AckLedger
@@ -98,12 +98,12 @@ final class HTTPIntake: ExportReceiver {
     }
 
     func receive(
-        _ message: consuming ExportMessage, lane: Int, cancellation: Cancellation,
-        reply: @escaping Reply
+        _ message: consuming ExportMessage, lane: Int, allowance: WorkAllowance,
+        cancellation: Cancellation, reply: @escaping Reply
     ) {
         let number = waiting.add(reply)
         let outcome = admission.take(
-            message, digest: &lanes[lane].digest,
+            message, allowance: allowance, digest: &lanes[lane].digest,
             ticket: { ledger.open(AckAddress(connectionID: number, streamID: 0)) },
             cancellation: { cancellation })
         if let outcome { waiting.remove(number)?(outcome) }

@@ -17,6 +17,7 @@ final class IngestConnection: ConnectionHandler, ExportSink {
     private unowned let loop: IngestLoop
     /// The source among whose connections this one is counted.
     private(set) var admittedSource: PeerAddress.Source?
+    private let allowance = WorkAllowance()
     /// Of the calls whose outcome has not come, by stream.
     private var cancellations: [Int32: Cancellation] = [:]
 
@@ -98,8 +99,8 @@ final class IngestConnection: ConnectionHandler, ExportSink {
     ) -> Outcome? {
         let address = AckAddress(connectionID: id, streamID: streamID)
         let outcome = loop.shared.admission.take(
-            message, digest: &loop.digest, ticket: { loop.ledger.open(address) },
-            cancellation: { cancellation(for: streamID) })
+            message, allowance: allowance, digest: &loop.digest,
+            ticket: { loop.ledger.open(address) }, cancellation: { cancellation(for: streamID) })
         if outcome != nil { cancellations.removeValue(forKey: streamID) }
         return outcome
     }

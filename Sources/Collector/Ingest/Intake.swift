@@ -56,22 +56,34 @@ final class Intake: Sendable {
         let bodySizeBytes: Int
     }
 
-    /// Decodes `message` if that is little work, as seen from its size, else throws
+    /// Decodes `message` if that is little work and `allowance` has some left, else throws
     /// `tooLargeForLoop`.
     func decodeInline(
-        _ message: borrowing ExportMessage, digest: inout ExportDigest
+        _ message: borrowing ExportMessage, allowance: WorkAllowance, digest: inout ExportDigest
     ) throws(Failure) -> Decoded {
-        let inlineMax = Limits.inlineDecodeSizeBytesMax
-        guard message.payload.count <= inlineMax else { throw .tooLargeForLoop }
-        return try decode(
-            message, inflatedSizeBytesMax: min(inlineMax, messageSizeBytesMax), digest: &digest)
+        let bodySizeBytesMax = min(Limits.inlineDecodeSizeBytesMax, messageSizeBytesMax)
+        guard message.payload.count <= bodySizeBytesMax,
+            !message.isCompressed
+                || Inflater.announcedSizeBytes(of: message.payload.slice) <= bodySizeBytesMax,
+            !allowance.isSpent(nowNs: Clock.monotonicNs)
+        else { throw .tooLargeForLoop }
+        var work = DecodeWork(
+            bodySizeBytesMax: bodySizeBytesMax,
+            unpackedSizeBytesMax: Limits.inlineUnpackedSizeBytesMax)
+        defer {
+            allowance.charge(
+                receivedBytes: message.payload.count, madeBytes: work.madeBytes,
+                nowNs: Clock.monotonicNs)
+        }
+        return try decode(message, work: &work, digest: &digest)
     }
 
     /// Decodes `message`, whatever the work.
     func decode(
         _ message: borrowing ExportMessage, digest: inout ExportDigest
     ) throws(Failure) -> Decoded {
-        try decode(message, inflatedSizeBytesMax: messageSizeBytesMax, digest: &digest)
+        var work = DecodeWork(bodySizeBytesMax: messageSizeBytesMax, unpackedSizeBytesMax: .max)
+        return try decode(message, work: &work, digest: &digest)
     }
 
     /// Puts an export into the ring; the ticket hears of it when that fails, and of success when
@@ -139,64 +151,75 @@ final class Intake: Sendable {
         .retry(afterMs: retryHint.delayMs, message: "the queue to the database is full")
     }
 
+    /// What is refused is charged for as well: it was the same work.
     private func decode(
-        _ message: borrowing ExportMessage, inflatedSizeBytesMax: Int,
-        digest: inout ExportDigest
+        _ message: borrowing ExportMessage, work: inout DecodeWork, digest: inout ExportDigest
     ) throws(Failure) -> Decoded {
-        guard message.isCompressed else {
+        do throws(Failure) {
+            guard message.isCompressed else {
+                return try decode(message.payload.slice, of: message, work: &work, digest: &digest)
+            }
+            let inflated = try inflate(message, work: &work)
             return try decode(
-                message.payload.slice, of: message, sizeBytesMax: inflatedSizeBytesMax,
+                inflated.slice, of: message, inflatedBytes: inflated.capacityBytes, work: &work,
                 digest: &digest)
+        } catch {
+            if case .outcome(.refused) = error {
+                Charge.refused(message, sizeBytes: max(message.payload.count, work.madeBytes))
+            }
+            throw error
         }
-        let inflated = try inflate(message, limitBytes: inflatedSizeBytesMax)
-        return try decode(
-            inflated.slice, of: message, sizeBytesMax: inflatedSizeBytesMax,
-            inflatedBytes: inflated.capacityBytes, digest: &digest)
     }
 
     /// `inflatedBytes` is what `body` holds of the budget beside the message.
     private func decode(
-        _ body: ByteSlice, of message: borrowing ExportMessage, sizeBytesMax: Int,
-        inflatedBytes: Int = 0, digest: inout ExportDigest
+        _ body: ByteSlice, of message: borrowing ExportMessage, inflatedBytes: Int = 0,
+        work: inout DecodeWork, digest: inout ExportDigest
     ) throws(Failure) -> Decoded {
         let heldBytes = message.payload.capacityBytes + inflatedBytes
         guard message.encoding == .json else {
-            return try decode(body, of: message, heldBytes: heldBytes, digest: &digest)
+            return try decode(
+                body, of: message, heldBytes: heldBytes, work: &work, digest: &digest)
         }
         let wire: WireBuffer
         let roomBytes = budget.limitBytes - heldBytes
         do throws(JSONError) {
             wire = try JSONTranscoder.transcode(
                 body, signal: message.signal, limits: decodeLimits,
-                sizeBytesMax: min(sizeBytesMax, roomBytes), budget: budget)
+                sizeBytesMax: min(work.bodySizeBytesMax, roomBytes), budget: budget)
         } catch {
             switch error {
             case .refused(let refusal): throw .outcome(.refused(refusal))
-            case .tooLarge where roomBytes < sizeBytesMax:
+            case .tooLarge where roomBytes < work.bodySizeBytesMax:
                 throw .outcome(.refused(.beyond(budget)))
-            case .tooLarge where sizeBytesMax < messageSizeBytesMax: throw .tooLargeForLoop
+            case .tooLarge where work.bodySizeBytesMax < messageSizeBytesMax:
+                throw .tooLargeForLoop
             case .tooLarge:
                 throw .outcome(
                     .refused(
                         Refusal(
                             .tooLarge,
                             "the request has more bytes as protobuf than "
-                                + "limits.request_bytes_max, \(sizeBytesMax)")))
+                                + "limits.request_bytes_max, \(messageSizeBytesMax)")))
             case .overBudget: throw .outcome(overBudget)
             }
         }
+        work.madeBytes += wire.slice.count
         return try decode(
-            wire.slice, of: message, heldBytes: heldBytes + wire.capacityBytes, digest: &digest)
+            wire.slice, of: message, heldBytes: heldBytes + wire.capacityBytes, work: &work,
+            digest: &digest)
     }
 
     private func inflate(
-        _ message: borrowing ExportMessage, limitBytes: Int
+        _ message: borrowing ExportMessage, work: inout DecodeWork
     ) throws(Failure) -> OwnedBytes {
+        let limitBytes = work.bodySizeBytesMax
         // One byte less: that much more is taken, to see that there is no more.
         let roomBytes = budget.limitBytes - message.payload.capacityBytes - 1
         do throws(Inflater.Fault) {
             return try Inflater.inflate(
-                message.payload.slice, limitBytes: min(limitBytes, roomBytes), budget: budget)
+                message.payload.slice, limitBytes: min(limitBytes, roomBytes), budget: budget,
+                producedBytes: &work.madeBytes)
         } catch {
             switch error {
             case .tooLarge where roomBytes < limitBytes:
@@ -218,14 +241,15 @@ final class Intake: Sendable {
 
     private func decode(
         _ body: ByteSlice, of message: borrowing ExportMessage, heldBytes: Int,
-        digest: inout ExportDigest
+        work: inout DecodeWork, digest: inout ExportDigest
     ) throws(Failure) -> Decoded {
         let signal = message.signal
         let tenant = message.identity?.tenantBytes ?? []
         do throws(DecodeError) {
             var export = try Decoder.decode(
-                signal: signal, body: body, limits: decodeLimits, budget: budget,
+                signal: signal, body: body, limits: work.limits(decodeLimits), budget: budget,
                 heldBytes: heldBytes)
+            work.madeBytes += export.arenaSizeBytes
             if !tenant.isEmpty {
                 try export.stamp(
                     ResourceStamp(key: tenantAttribute, value: tenant), limits: decodeLimits)
@@ -239,7 +263,11 @@ final class Intake: Sendable {
                 bodySizeBytes: body.count)
         } catch {
             switch error {
-            case .refused(let refusal): throw .outcome(.refused(refusal))
+            case .refused(let refusal):
+                guard refusal.code != .tooLarge || !work.isBelow(decodeLimits) else {
+                    throw .tooLargeForLoop
+                }
+                throw .outcome(.refused(refusal))
             case .overBudget: throw .outcome(overBudget)
             }
         }

@@ -33,6 +33,7 @@ final class ExportHandler: ChannelDuplexHandler {
     private let lane: Int
     private let judge: RequestJudge
     private let certificate: PeerIdentity?
+    private let allowance: WorkAllowance
     private(set) var context: ChannelHandlerContext?
     private(set) var state = State.awaitingHead
 
@@ -59,14 +60,16 @@ final class ExportHandler: ChannelDuplexHandler {
     var due: NIODeadline?
     var hasHeadBegun = false
 
-    /// `certificate` is what that of the connection proves; nil without one.
+    /// `certificate` is what that of the connection proves, nil without one; `allowance` is the
+    /// connection's.
     init(
         _ service: OTLPService, transport: Transport, certificate: PeerIdentity?,
-        loop: any EventLoop
+        allowance: WorkAllowance, loop: any EventLoop
     ) {
         self.service = service
         self.transport = transport
         self.certificate = certificate
+        self.allowance = allowance
         self.loop = loop
         lane = service.lanes.lane(of: loop)
         let receiver = service.receiver
@@ -230,7 +233,7 @@ final class ExportHandler: ChannelDuplexHandler {
             ExportMessage(
                 signal: head.signal, encoding: head.encoding, isCompressed: head.isCompressed,
                 deadlineNs: deadlineNs, identity: identity, payload: payload),
-            lane: lane, cancellation: cancellation
+            lane: lane, allowance: allowance, cancellation: cancellation
         ) { outcome in
             loop.execute { handler.value.settled(outcome, number) }
         }

@@ -46,7 +46,7 @@ struct OTLPChannel: ServerChildChannel {
 extension ChannelPipeline.SynchronousOperations {
     /// Makes the channel speak HTTP/1.1, one request after the other.
     func addHTTP1(
-        _ service: OTLPService, certificate: PeerIdentity?
+        _ service: OTLPService, certificate: PeerIdentity?, allowance: WorkAllowance
     ) throws -> ExportHandler {
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderFieldSize = service.limits.headerFieldSizeBytesMax
@@ -57,7 +57,8 @@ extension ChannelPipeline.SynchronousOperations {
             withOutboundHeaderValidation: true, withEncoderConfiguration: .init(),
             withDecoderLimitConfiguration: limits)
         let handler = ExportHandler(
-            service, transport: .http1, certificate: certificate, loop: eventLoop)
+            service, transport: .http1, certificate: certificate, allowance: allowance,
+            loop: eventLoop)
         try addHandler(handler)
         return handler
     }
@@ -66,7 +67,7 @@ extension ChannelPipeline.SynchronousOperations {
     ///
     /// `requestBegins` is called on the channel's loop.
     func addHTTP2(
-        _ service: OTLPService, certificate: PeerIdentity?,
+        _ service: OTLPService, certificate: PeerIdentity?, allowance: WorkAllowance,
         requestBegins: @escaping @Sendable () -> Void
     ) throws {
         let settings = service.settings
@@ -95,7 +96,7 @@ extension ChannelPipeline.SynchronousOperations {
                     HTTP2FramePayloadToHTTP1ServerCodec(),
                     ExportHandler(
                         service, transport: .http2, certificate: certificate,
-                        loop: channel.eventLoop))
+                        allowance: allowance, loop: channel.eventLoop))
             }
         }
         try addHandlers(manager, HTTP2ErrorHandler(service.receiver.counters))

@@ -14,6 +14,7 @@ final class ProtocolSniffer: ChannelInboundHandler {
     private var state = State.sniffing
     private var held = ByteBuffer()
     private var timer: Scheduled<Void>?
+    private let allowance = WorkAllowance()
     /// What the connection's certificate proves; known before its first bytes. Nil without one.
     private var certificate: PeerIdentity?
 
@@ -79,7 +80,7 @@ final class ProtocolSniffer: ChannelInboundHandler {
                 closeLater(service.limits.idleTime, context)
                 let sniffer = NIOLoopBound(self, eventLoop: context.eventLoop)
                 try context.pipeline.syncOperations.addHTTP2(
-                    service, certificate: certificate
+                    service, certificate: certificate, allowance: allowance
                 ) {
                     sniffer.value.timer?.cancel()
                 }
@@ -87,7 +88,7 @@ final class ProtocolSniffer: ChannelInboundHandler {
             } else {
                 timer?.cancel()
                 let handler = try context.pipeline.syncOperations.addHTTP1(
-                    service, certificate: certificate)
+                    service, certificate: certificate, allowance: allowance)
                 state = .http1(handler)
                 handler.bytesArrived()
             }

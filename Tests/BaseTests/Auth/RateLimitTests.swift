@@ -53,6 +53,38 @@ private let second: UInt64 = 1_000_000_000
         #expect(limit.take(1, nowNs: nowNs) != nil)
     }
 
+    @Test func theBucketIsAsLargeAsItIsMade() {
+        let limit = RateLimit(perSecond: 100, burstNs: second / 10)
+        let nowNs = 100 * second
+        for _ in 0..<10 { #expect(limit.take(1, nowNs: nowNs) == nil) }
+        #expect(limit.take(1, nowNs: nowNs) == 1)
+    }
+
+    @Test func waitIsWhatTakeWouldSay() {
+        let limit = RateLimit(perSecond: 10)
+        let nowNs = 100 * second
+        #expect(limit.waitNs(nowNs: nowNs) == nil)
+        #expect(limit.take(50, nowNs: nowNs) == nil)
+        #expect(limit.waitNs(nowNs: nowNs) == 4 * second + 1)
+        #expect(limit.waitNs(nowNs: nowNs + 4 * second + 1) == nil)
+        let quota = TokenQuota(itemsPerSecond: 10, bytesPerSecond: 10)
+        #expect(quota.waitNs(nowNs: nowNs) == nil)
+        quota.bytes?.charge(50, nowNs: nowNs)
+        #expect(quota.waitNs(nowNs: nowNs) == 4 * second + 1)
+    }
+
+    @Test func aChargeAddsToWhatIsOwed() {
+        let limit = RateLimit(perSecond: 10)
+        let nowNs = 100 * second
+        for _ in 0..<2 { limit.charge(50, nowNs: nowNs) }
+        #expect(limit.waitNs(nowNs: nowNs) == 9 * second + 1)
+        for _ in 0..<9 { limit.charge(.max, nowNs: nowNs) }
+        #expect((limit.waitNs(nowNs: nowNs) ?? 0) > second)
+        let slow = RateLimit(perSecond: 1)
+        for _ in 0..<9 { slow.charge(.max, nowNs: nowNs) }
+        #expect((slow.waitNs(nowNs: nowNs) ?? 0) > second)
+    }
+
     @Test func extremesDoNotOverflow() {
         let slow = RateLimit(perSecond: 1)
         #expect(slow.take(.max, nowNs: second) == nil)
