@@ -25,7 +25,8 @@ enum Routes {
         let authenticator = daemon.authenticator
         add("metrics", to: router, for: authenticator) { _ in
             response(
-                .ok, MetricsPage.text(daemon.observe()), contentType: MetricsText.contentType)
+                .ok, MetricsPage.text(daemon.observe(), query.tailFigures),
+                contentType: MetricsText.contentType)
         }
         add("livez", to: router) { _ in
             response(.ofChecks(Liveness.checks(of: daemon.observe())))

@@ -81,6 +81,8 @@ extension ReaderSettings {
             waitingCountMax: configuration.query.waitingCountMax,
             rangeNsMax: configuration.query.rangeNsMax,
             streamCountMax: configuration.query.streamCountMax,
-            fetchTimeoutMs: configuration.query.fetchTimeoutMs)
+            fetchTimeoutMs: configuration.query.fetchTimeoutMs,
+            tailCountMax: configuration.query.tailCountMax,
+            tailIntervalNs: UInt64(configuration.query.tailIntervalNs))
     }
 }

@@ -11,7 +11,8 @@ import Testing
         let database = DatabaseSettings(url: "")
         let settings = ReaderSettings(
             database: database, writable: database, readerCount: 1, waitingCountMax: 1,
-            rangeNsMax: 1, streamCountMax: 1, fetchTimeoutMs: 1)
+            rangeNsMax: 1, streamCountMax: 1, fetchTimeoutMs: 1, tailCountMax: 1,
+            tailIntervalNs: 1)
         let routes = QueryRoutes(
             to: Router(context: PeerContext.self), answering: QueryService(settings), for: nil)
         QueryAPI.add(to: routes)

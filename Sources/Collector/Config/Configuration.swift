@@ -116,6 +116,10 @@ package struct Configuration: Sendable, Equatable {
         package internal(set) var streamCountMax = 0
         /// `query.fetch_timeout`.
         package internal(set) var fetchTimeoutMs = 0
+        /// `query.tails_max`. Clients that may follow what is stored.
+        package internal(set) var tailCountMax = 0
+        /// `query.tail_interval`.
+        package internal(set) var tailIntervalNs: Int64 = 0
     }
 
     /// How long connections to `listen.grpc` may be what; 0 is for ever, where that is said.

@@ -179,6 +179,13 @@ extension ConfigurationKey {
             "query.fetch_timeout", \.query.fetchTimeoutMs,
             .milliseconds(100...(60 * minuteMs)), default: "5m",
             help: "How long the database may take for one FETCH of an export"),
+        ConfigurationKey(
+            "query.tails_max", \.query.tailCountMax, .count("tails", 1...400), default: "100",
+            help: "Clients that may follow what is stored"),
+        ConfigurationKey(
+            "query.tail_interval", \.query.tailIntervalNs,
+            .nanoseconds((secondNs / 20)...(10 * secondNs)), default: "500ms",
+            help: "Time between two looks for what is new, while somebody follows"),
     ]
 
     /// RFC 9113 allows windows from 65,535 to 2^31 - 1 bytes without tricks.

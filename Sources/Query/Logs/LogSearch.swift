@@ -22,7 +22,7 @@ package struct LogSearch: Sendable {
     }
 
     /// The whole rows of `keys`, in their order.
-    private static func rows(of keys: [LogKey]) -> SQLStatement {
+    static func rows(of keys: [LogKey]) -> SQLStatement {
         var statement = SQLStatement()
         let columns = [
             "\(statement.bind(keys.map(\.resourceID)))::int4[]",

@@ -8,12 +8,14 @@ internal import Synchronization
 package final class QueryService: Sendable {
     private let pool: ReaderPool
     private let exporters: ReaderPool
+    private let tails: TailPoller
     private let streams = StreamTable()
     private let userCount = Mutex(0)
 
     package init(_ settings: ReaderSettings) {
         pool = ReaderPool(settings)
         exporters = ReaderPool(exportsOf: settings)
+        tails = TailPoller(settings)
     }
 
     /// Starts the readers, for the first of those that answer with them. Call once for each, before
@@ -23,6 +25,7 @@ package final class QueryService: Sendable {
             if count == 0 {
                 pool.start()
                 exporters.start()
+                tails.start()
             }
             count += 1
         }
@@ -39,6 +42,7 @@ package final class QueryService: Sendable {
         streams.close()
         pool.end()
         exporters.end()
+        tails.end()
     }
 
     /// Questions that wait for a reader.
@@ -72,6 +76,19 @@ extension QueryService {
     /// A stream that fails when the service ends, for whoever makes its chunks elsewhere. Errors:
     /// `databaseUnavailable` once that is so.
     package func openStream() throws(QueryFailure) -> ChunkStream { try streams.open() }
+
+    /// Follows what is stored, and returns once it is known where that begins: whatever is
+    /// committed from then on is shown. Errors: `tooManyQueries` where `query.tails_max` are under
+    /// way; those of the database and of the question.
+    package func tail(_ question: TailQuestion) async throws(QueryFailure) -> ChunkStream {
+        let stream = try streams.open()
+        try tails.open(question, into: stream)
+        try await stream.start()
+        return stream
+    }
+
+    /// What tails have cost so far.
+    package var tailFigures: TailFigures { tails.figures }
 
     /// Lets a reader of those for exports write a stream, with `body`, and returns once the first
     /// chunk is there. Errors: that of `body` where it comes before; `tooManyQueries` where

@@ -16,20 +16,36 @@ package struct ReaderSettings: Sendable {
     package let streamCountMax: Int
     /// Milliseconds that the database may take for one FETCH of an export.
     package let fetchTimeoutMs: Int
+    /// Clients that may follow what is stored.
+    package let tailCountMax: Int
+    /// Nanoseconds from one look for them to the next.
+    package let tailIntervalNs: UInt64
 
     package init(
         database: DatabaseSettings, writable: DatabaseSettings, readerCount: Int,
-        waitingCountMax: Int, rangeNsMax: Int64, streamCountMax: Int, fetchTimeoutMs: Int
+        waitingCountMax: Int, rangeNsMax: Int64, streamCountMax: Int, fetchTimeoutMs: Int,
+        tailCountMax: Int, tailIntervalNs: UInt64
     ) {
         precondition(readerCount > 0 && waitingCountMax >= 0 && rangeNsMax > 0)
         precondition(streamCountMax > 0 && fetchTimeoutMs > 0)
         self.streamCountMax = streamCountMax
         self.fetchTimeoutMs = fetchTimeoutMs
+        self.tailCountMax = tailCountMax
+        self.tailIntervalNs = tailIntervalNs
         self.database = database.listed(as: "reader")
         self.writable = writable.listed(as: "admin")
         self.readerCount = readerCount
         self.waitingCountMax = waitingCountMax
         self.rangeNsMax = rangeNsMax
+    }
+
+    /// The same, for the session that looks for what is new: where it is written. On a replica a
+    /// snapshot does not say which transactions are under way.
+    var ofTails: ReaderSettings {
+        var settings = self
+        settings.database = writable.listed(as: "tail")
+        settings.database.statementTimeoutMs = database.statementTimeoutMs
+        return settings
     }
 
     /// The same, for sessions that export.

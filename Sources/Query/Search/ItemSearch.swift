@@ -6,6 +6,8 @@ internal import Postgres
 /// Keys are found first, and whole rows only of those that the page shows.
 struct ItemSearch<Key: ItemKey> {
     let question: SearchQuestion
+    /// What has to be true besides; nothing where it is nil.
+    var condition: ((inout SQLStatement) -> String)?
 
     /// One page of keys.
     struct Found {
@@ -59,11 +61,12 @@ struct ItemSearch<Key: ItemKey> {
     ) throws(QueryFailure) -> [Key] {
         var statement = facts.statement
         var conditions = [facts.condition, facts.isIn(window, in: &statement)]
+        if let condition { conditions.append(condition(&statement)) }
         if let key, key[0] == window.endUnixNs - 1 {
             conditions.append("NOT (\(Key.isPassed(key, in: &statement)))")
         }
         statement.text = """
-            SELECT \(Key.columns) FROM \(facts.source)
+            SELECT \(Key.distinct) \(Key.columns) FROM \(facts.source)
             WHERE \(conditions.joined(separator: " AND "))
             ORDER BY \(Key.order) LIMIT \(countMax)
             """

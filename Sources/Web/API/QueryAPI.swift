@@ -6,6 +6,7 @@ enum QueryAPI {
         TraceRoutes.add(to: routes)
         SearchRoutes.add(to: routes)
         ExportRoutes.add(to: routes)
+        TailRoutes.add(to: routes)
         ServiceRoutes.add(to: routes)
         MetricRoutes.add(to: routes)
         FieldRoutes.add(to: routes)

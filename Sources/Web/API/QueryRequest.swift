@@ -16,7 +16,11 @@ struct QueryRequest {
     let acceptsGzip: Bool
     /// The fields Accept.
     let accepted: [String]
+    /// What a browser sends that comes back to a stream of events (HTML, section 9.2.4).
+    let lastEventID: String?
     private var parameters: [(name: String, value: String)]
+
+    private static let lastEventIDField = HTTPFields.Element.Name("Last-Event-ID")
 
     static let bodySizeBytesMax = 1 << 20
     static let parameterCountMax = 200
@@ -28,6 +32,7 @@ struct QueryRequest {
         path = context.parameters
         self.interest = interest
         accepted = request.headers[values: .accept]
+        lastEventID = QueryRequest.lastEventIDField.flatMap { request.headers[$0] }
         acceptsGzip = QueryRequest.takesGzip(request.headers[values: .acceptEncoding])
         parameters = QueryText.parameters(request.uri.query ?? "")
         guard parameters.count <= QueryRequest.parameterCountMax else {

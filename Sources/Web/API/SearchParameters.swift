@@ -13,6 +13,22 @@ struct SearchParameters {
     static func question(
         _ elements: SearchQuestion.Elements, taking request: inout QueryRequest
     ) throws(QueryFailure) -> SearchQuestion {
+        let (filter, conditions) = try filter(elements, taking: &request)
+        let (start, end) = (try request.take("start_time"), try request.take("end_time"))
+        let isOptional = filter.isOfTraces && start == nil && end == nil
+        let asked = isOptional ? nil : try AskedTimeRange(start: start, end: end)
+        let limit = try PageLimit(try request.takeInt("limit"))
+        let cursor = try request.take("cursor")
+        try request.checkNothingIsLeft()
+        return SearchQuestion(
+            elements, asked: asked, filter: filter, traceConditions: conditions, limit: limit,
+            cursor: cursor)
+    }
+
+    /// Takes what says which elements are meant, at whatever time.
+    static func filter(
+        _ elements: SearchQuestion.Elements, taking request: inout QueryRequest
+    ) throws(QueryFailure) -> (Filter, TraceConditions) {
         var parameters = SearchParameters(of: elements)
         try parameters.takeFields(from: &request)
         let conditions = try parameters.takeShorthands(from: &request)
@@ -23,16 +39,7 @@ struct SearchParameters {
         for text in request.takeAll("filter") {
             parameters.filters.append(try parameters.reader.expression(text, at: "filter"))
         }
-        let filter = Filter.all(parameters.filters)
-        let (start, end) = (try request.take("start_time"), try request.take("end_time"))
-        let isOptional = filter.isOfTraces && start == nil && end == nil
-        let asked = isOptional ? nil : try AskedTimeRange(start: start, end: end)
-        let limit = try PageLimit(try request.takeInt("limit"))
-        let cursor = try request.take("cursor")
-        try request.checkNothingIsLeft()
-        return SearchQuestion(
-            elements, asked: asked, filter: filter, traceConditions: conditions, limit: limit,
-            cursor: cursor)
+        return (Filter.all(parameters.filters), conditions)
     }
 
     private init(of elements: SearchQuestion.Elements) {

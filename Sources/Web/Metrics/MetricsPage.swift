@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Base
+internal import Query
 
 /// The page of metrics: one section per part of the daemon. The number of samples is fixed.
 struct MetricsPage {
     private let daemon: DaemonObservation
+    private let tails: TailFigures
     private var page = MetricsText()
 
-    static func text(_ daemon: DaemonObservation) -> String {
-        var page = MetricsPage(daemon)
+    static func text(
+        _ daemon: DaemonObservation, _ tails: TailFigures = TailFigures()
+    ) -> String {
+        var page = MetricsPage(daemon, tails)
         page.addCollectorMetrics()
         page.addCounters()
         page.addLatencies()
@@ -17,11 +21,15 @@ struct MetricsPage {
         page.addDatabase()
         page.addOutage()
         page.addAuth()
+        page.addTails()
         page.addProcess()
         return page.page.text
     }
 
-    private init(_ daemon: DaemonObservation) { self.daemon = daemon }
+    private init(_ daemon: DaemonObservation, _ tails: TailFigures) {
+        self.daemon = daemon
+        self.tails = tails
+    }
 
     // MARK: Sections
 
@@ -230,6 +238,25 @@ struct MetricsPage {
             "Since the database said last that the list of tokens is current; -1 before the first "
                 + "time.",
             daemon.auth.listAgeNs.map(MetricsText.seconds) ?? -1)
+    }
+
+    private mutating func addTails() {
+        page.gauge(
+            "starling_tails", "Clients that follow what is stored (query.tails_max).",
+            tails.openCount)
+        page.family(
+            "starling_tail_rows_total", .counter,
+            "Rows for clients that follow what is stored: sent, or counted instead.")
+        page.sample("starling_tail_rows_total", [("outcome", "sent")], tails.deliveredCount)
+        page.sample("starling_tail_rows_total", [("outcome", "skipped")], tails.skippedCount)
+        page.family(
+            "starling_tail_looks_total", .counter,
+            "Looks for what is new, for all who follow: one statement each.")
+        page.sample("starling_tail_looks_total", [], tails.lookCount)
+        page.family(
+            "starling_tail_reads_total", .counter,
+            "Questions for which such a look has read rows, in a few statements more.")
+        page.sample("starling_tail_reads_total", [], tails.readCount)
     }
 
     private mutating func addProcess() {

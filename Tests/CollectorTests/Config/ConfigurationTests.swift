@@ -121,6 +121,7 @@ private func problems(
         "query.database_url": "host=replica", "query.readers": "7", "query.waiting_max": "7",
         "query.statement_timeout": "7s", "query.range_max": "7d",
         "query.streams_max": "7", "query.fetch_timeout": "7m",
+        "query.tails_max": "7", "query.tail_interval": "7s",
         "http2.stream_window_bytes": "2MiB",
         "http2.connection_window_bytes": "9MiB", "memory.budget_bytes": "1GiB",
         "ring.exports_max": "77",

@@ -46,8 +46,8 @@ enum OpenAPIDocument {
     /// What is served, in the order of the document. A test holds it against the routes.
     static let operations =
         TraceRoutes.operations + SearchRoutes.operations + ExportRoutes.operations
-        + ServiceRoutes.operations
-        + MetricRoutes.operations + FieldRoutes.operations + AdminRoutes.operations
+        + TailRoutes.operations + ServiceRoutes.operations + MetricRoutes.operations
+        + FieldRoutes.operations + AdminRoutes.operations
 
     private static let schemas: [(name: String, schema: Schema)] =
         [
@@ -64,6 +64,6 @@ enum OpenAPIDocument {
                         ), ("retry_after", .integer),
                     ])
             ), ("Refusal", .object([("status", .integer), ("error", .text)])),
-        ] + TraceRoutes.schemas + SearchRoutes.schemas + ServiceRoutes.schemas
-        + MetricRoutes.schemas + AdminRoutes.schemas
+        ] + TraceRoutes.schemas + SearchRoutes.schemas + TailRoutes.schemas
+        + ServiceRoutes.schemas + MetricRoutes.schemas + AdminRoutes.schemas
 }

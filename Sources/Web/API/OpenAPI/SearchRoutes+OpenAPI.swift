@@ -17,6 +17,9 @@ extension SearchRoutes {
             "start_time", timeText, "Also RFC 3339, or nanoseconds since 1970", isRequired: true),
         .query("end_time", .form("^now$"), "Also as start_time; now unless it is given"),
         .query("limit", limit, "How many; cursor goes on from there"),
+    ]
+
+    private static let common: [Operation.Parameter] = [
         .query("service", storableText, "Of this service"),
         .query("filter", .form("^(service|scope_name)(=|!=|~)[a-z]{1,20}$"), "A condition"),
     ]
@@ -30,7 +33,10 @@ extension SearchRoutes {
 
     static func parameters(
         of elements: SearchQuestion.Elements
-    ) -> [Operation.Parameter] {
+    ) -> [Operation.Parameter] { page + conditions(of: elements) }
+
+    /// Those that say which elements are meant.
+    static func conditions(of elements: SearchQuestion.Elements) -> [Operation.Parameter] {
         let own: [Operation.Parameter] =
             switch elements {
             case .traces:
@@ -52,7 +58,7 @@ extension SearchRoutes {
                     .query("max_severity", .choice(severities), "A name, or a number"),
                 ]
             }
-        return page + own + attributes(elements)
+        return common + own + attributes(elements)
     }
 
     private static let severities = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
@@ -84,7 +90,8 @@ extension SearchRoutes {
         return [
             Operation(
                 .get, "api/\(name)", "A page of \(name), newest first",
-                parameters: parameters(of: elements), answers: answer, problemStatuses: [422]),
+                parameters: parameters(of: elements), answers: answer, problemStatuses: [422]
+            ),
             Operation(
                 .post, "api/\(name)/search", "The same, with filters in a body", body: body,
                 answers: answer, problemStatuses: [422]),
