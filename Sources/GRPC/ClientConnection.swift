@@ -16,9 +16,17 @@ package struct ClientAnswer: Sendable {
     /// RST_STREAM error, or 0.
     package var resetCode: UInt32 = 0
 
-    /// Items that an Export answer reports as rejected; 0 on full success.
-    package var rejectedItemCount: Int {
-        body.count > 5 ? StatusDetails.rejectedItemCount(response: Array(body[5...])) : 0
+    /// The server's RetryInfo: milliseconds after which it is worth trying again; nil without.
+    package var retryDelayMs: Int?
+
+    /// The partial success in an Export answer: items that will never be stored, and why; nil on
+    /// full success.
+    package var rejection: (itemCount: Int, message: String)? {
+        guard body.count > 5 else { return nil }
+        return unsafe body.withUnsafeBytes { body in
+            StatusDetails.rejection(
+                response: unsafe ByteSlice(body).slice(offset: 5, count: body.count - 5))
+        }
     }
 }
 
@@ -101,6 +109,8 @@ private final class ClientCall: StreamHandler {
             answer.statusCode = Int(value.string)
         } else if name.equals("grpc-message") {
             answer.statusMessage = value.string
+        } else if name.equals("grpc-status-details-bin") {
+            answer.retryDelayMs = StatusDetails.retryDelayMs(header: value)
         } else if name.equals(":status") {
             answer.httpStatus = Int(value.string) ?? 0
         }

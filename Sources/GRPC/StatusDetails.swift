@@ -54,17 +54,6 @@ enum StatusDetails {
         }
     }
 
-    /// The count in an Export response; 0 where there is none or the bytes are not one.
-    static func rejectedItemCount(response: [UInt8]) -> Int {
-        guard
-            let message = unsafe otlp__export_trace_service_response__unpack(
-                nil, response.count, response)
-        else { return 0 }
-        defer { unsafe otlp__export_trace_service_response__free_unpacked(message, nil) }
-        guard let partial = unsafe message.pointee.partial_success else { return 0 }
-        return unsafe Int(partial.pointee.rejected_spans)
-    }
-
     private static func packed<M>(_ message: inout M, of type: M.Type) -> [UInt8] {
         unsafe withUnsafeMutablePointer(to: &message) { message in
             // Every generated message begins with its base (protobuf-c, ProtobufCMessage).

@@ -6,9 +6,9 @@ internal import CLinux
 enum ProgressLine {
     /// Runs `work` and shows what `status` says, twice a second, until it returns.
     static func showing<R>(
-        _ status: @escaping @Sendable () -> String, while work: () -> R
+        _ status: @escaping @Sendable () -> String, isOn: Bool = true, while work: () -> R
     ) -> R {
-        guard isatty(STDERR_FILENO) == 1 else { return work() }
+        guard isOn, isatty(STDERR_FILENO) == 1 else { return work() }
         let stop = ProgressStop()
         let thread = WorkerThread(name: "progress") {
             while !stop.wait(ms: 500) { write("\r\u{1b}[K" + status()) }

@@ -89,10 +89,10 @@ struct Send: ParsableCommand {
     }
 
     func run() throws {
-        let target = try target()
+        let target = try SchemedAddress.endpoint(endpoint)
         var options = options(to: target)
-        options.token = try tokenOptions.token()
-        options.context = try security.context(
+        options.delivery.token = try tokenOptions.token()
+        options.delivery.context = try security.context(
             for: target, isSecure: SchemedAddress(endpoint).isSecure, protocols: [.http2])
         let sender = Sender(options: options)
         let report = ProgressLine.showing(
@@ -107,27 +107,18 @@ struct Send: ParsableCommand {
         }
     }
 
-    private func target() throws -> Endpoint {
-        do {
-            if let target = try Endpoint.parse(SchemedAddress(endpoint).address) { return target }
-        } catch {
-            throw ValidationError("--endpoint \(endpoint): \(error.problem); \(error.remedy)")
-        }
-        throw ValidationError("--endpoint is empty; write HOST:PORT or unix:PATH")
-    }
-
     private func options(to endpoint: Endpoint) -> SendOptions {
         var options = SendOptions(signal: signal.signal, endpoint: endpoint)
         options.itemCount = count
         options.batchItemCount = min(batch, count)
         options.connectionCount = connections
-        options.inFlightCount = inFlight
-        options.isCompressed = compression == .gzip
+        options.delivery.inFlightCount = inFlight
+        options.delivery.isCompressed = compression == .gzip
         options.itemsPerSecond = rate
         options.seed = seed
         options.shape = shape.shape(batchItemCount: options.batchItemCount)
-        options.timeoutMs = timeoutMs
-        options.giveUpAfterMs = giveUpAfter * 1_000
+        options.delivery.timeoutMs = timeoutMs
+        options.delivery.giveUpAfterMs = giveUpAfter * 1_000
         return options
     }
 }

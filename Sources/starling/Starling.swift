@@ -22,14 +22,14 @@ struct Starling: ParsableCommand {
               starling serve
 
             Exit codes: 0 ok; 2 migrations are pending (migrate --check); 64 wrong usage; 69 the \
-            database (for status, query and trace: the daemon) cannot be reached; 78 wrong \
+            database (for clients of the daemon: the daemon) cannot be reached; 78 wrong \
             configuration; 1 anything else.
             """,
         version: "starling \(Version.text)",
         subcommands: [
             Up.self, Serve.self, Migrate.self, Status.self, Config.self, Partitions.self,
             Retention.self, Tokens.self, Attributes.self, DeadLetters.self, Send.self,
-            QueryVerb.self, TraceVerb.self,
+            QueryVerb.self, TraceVerb.self, ExportVerb.self, ImportVerb.self,
         ])
 
     /// Parses, runs, and turns every error into its text and its exit code.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
+internal import Base
+internal import Collector
 internal import Socket
 internal import TLS
 
@@ -86,6 +88,16 @@ struct SchemedAddress {
         }
         while rest.hasSuffix("/") { rest = rest.dropLast() }
         address = String(rest)
+    }
+
+    /// Where `text`, the value of --endpoint, is.
+    static func endpoint(_ text: String) throws -> Endpoint {
+        do {
+            if let target = try Endpoint.parse(SchemedAddress(text).address) { return target }
+        } catch {
+            throw ValidationError("--endpoint \(text): \(error.problem); \(error.remedy)")
+        }
+        throw ValidationError("--endpoint is empty; write HOST:PORT or unix:PATH")
     }
 }
 

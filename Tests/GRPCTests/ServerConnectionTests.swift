@@ -156,7 +156,7 @@ private final class Pair {
         let pair = Pair([.partial(rejectedItemCount: 300, message: "bad ids")])
         pair.export([])
         #expect(pair.answers.map(\.statusCode) == [0])
-        #expect(pair.answers.map(\.rejectedItemCount) == [300])
+        #expect(pair.answers.map { $0.rejection?.itemCount } == [300])
     }
 
     @Test func anOutcomeMayComeLaterAndInAnyOrder() {

@@ -16,8 +16,8 @@ package struct APIClient {
     /// Where it asks.
     package let endpoint: Endpoint
     private let token: String?
-    private let context: TLSClientContext?
-    private let patienceMs: Int
+    let context: TLSClientContext?
+    let patienceMs: Int
 
     /// Longer answers are cut off, and an error.
     private static let answerSizeBytesMax = 256 << 20
@@ -41,27 +41,46 @@ package struct APIClient {
     ) throws(DaemonError) -> Answer {
         let received: [UInt8]
         do throws(SystemError) {
-            received = try ask(
-                "GET \(target) HTTP/1.1\r\nHost: starling\r\nAccept: \(contentType)\r\n"
-                    + "Connection: close\r\n"
-                    + (token.map { "Authorization: Bearer \($0)\r\n" } ?? "") + "\r\n")
+            received = try ask(request(target, accepting: contentType))
         } catch {
-            throw DaemonError(
-                .daemonUnreachable,
-                "no daemon answers on \(endpoint): \(error); check that it runs, and listen.api "
-                    + "or --api")
+            throw APIClient.unreachable(endpoint, error)
         }
         guard let (status, body) = APIClient.parse(received) else {
-            throw DaemonError(
-                .failed, "what answers on \(endpoint) is no HTTP server; check listen.api or --api")
+            throw APIClient.noServer(endpoint)
         }
-        guard status != 401, status != 403 else {
+        return try APIClient.admitted(Answer(status: status, body: body), by: endpoint)
+    }
+
+    /// The whole request of GET.
+    func request(_ target: String, accepting contentType: String) -> String {
+        "GET \(target) HTTP/1.1\r\nHost: starling\r\nAccept: \(contentType)\r\n"
+            + "Connection: close\r\n"
+            + (token.map { "Authorization: Bearer \($0)\r\n" } ?? "") + "\r\n"
+    }
+
+    // MARK: Errors
+
+    static func unreachable(_ endpoint: Endpoint, _ error: SystemError) -> DaemonError {
+        DaemonError(
+            .daemonUnreachable,
+            "no daemon answers on \(endpoint): \(error); check that it runs, and listen.api or "
+                + "--api")
+    }
+
+    static func noServer(_ endpoint: Endpoint) -> DaemonError {
+        DaemonError(
+            .failed, "what answers on \(endpoint) is no HTTP server; check listen.api or --api")
+    }
+
+    /// An answer to somebody who may ask. Errors: `failed` for one to somebody who may not.
+    static func admitted(_ answer: Answer, by endpoint: Endpoint) throws(DaemonError) -> Answer {
+        guard answer.status != 401, answer.status != 403 else {
             throw DaemonError(
                 .failed,
-                "\(endpoint) does not let us in (status \(status)); give a token of scope read "
-                    + "with --token-file or STARLING_TOKEN")
+                "\(endpoint) does not let us in (status \(answer.status)); give a token of scope "
+                    + "read with --token-file or STARLING_TOKEN")
         }
-        return Answer(status: status, body: body)
+        return answer
     }
 
     /// Everything that the peer sends until it closes.

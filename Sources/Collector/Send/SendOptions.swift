@@ -3,24 +3,14 @@ package import Base
 package import Socket
 package import TLS
 
-/// What `starling send` is to send, and how.
-package struct SendOptions: Sendable {
-    package var signal: Signal
+/// How a client of ours sends: to whom, and with how much patience.
+package struct Delivery: Sendable {
     package var endpoint: Endpoint
     /// Nil sends without TLS.
     package var context: TLSClientContext?
-    /// Items in all.
-    package var itemCount = 10_000
-    /// Items per request.
-    package var batchItemCount = 512
-    package var connectionCount = 1
     /// Requests that wait for their answer at once, per connection.
     package var inFlightCount = 2
     package var isCompressed = false
-    /// Items per second over all connections; 0 sends as fast as answers come.
-    package var itemsPerSecond = 0
-    package var seed: UInt64 = 1
-    package var shape = TelemetryShape()
     /// Time for one attempt.
     package var timeoutMs = 10_000
     /// Time after which an unacknowledged request is given up.
@@ -28,9 +18,26 @@ package struct SendOptions: Sendable {
     /// Goes with each request; nil for none.
     package var token: String?
 
+    package init(to endpoint: Endpoint) { self.endpoint = endpoint }
+}
+
+/// What `starling send` is to send, and how.
+package struct SendOptions: Sendable {
+    package var signal: Signal
+    package var delivery: Delivery
+    /// Items in all.
+    package var itemCount = 10_000
+    /// Items per request.
+    package var batchItemCount = 512
+    package var connectionCount = 1
+    /// Items per second over all connections; 0 sends as fast as answers come.
+    package var itemsPerSecond = 0
+    package var seed: UInt64 = 1
+    package var shape = TelemetryShape()
+
     package init(signal: Signal, endpoint: Endpoint) {
         self.signal = signal
-        self.endpoint = endpoint
+        delivery = Delivery(to: endpoint)
     }
 }
 
@@ -50,6 +57,8 @@ package struct SendReport: Sendable {
     /// Time to acknowledgement per request, unordered: from when the rate wanted it sent, or from
     /// the first attempt where there is no rate.
     package var latenciesNs: [UInt64] = []
+    /// Whether there was ever a connection.
+    package var wasConnected = false
     /// The last failure's words.
     package var lastError: String?
 
@@ -62,6 +71,7 @@ package struct SendReport: Sendable {
         retryCount += other.retryCount
         sentSizeBytes += other.sentSizeBytes
         latenciesNs += other.latenciesNs
+        wasConnected = wasConnected || other.wasConnected
         lastError = other.lastError ?? lastError
     }
 

@@ -3,7 +3,7 @@ internal import Base
 internal import Synchronization
 
 /// Sends made-up telemetry and counts what is acknowledged: a load generator and smoke test.
-package final class Sender: Sendable {
+package final class Sender: RequestSource {
     let options: SendOptions
     let templates: [RequestTemplate]
     private let nextSerial = Atomic<Int>(0)
@@ -26,14 +26,14 @@ package final class Sender: Sendable {
     /// Items acknowledged so far; any thread.
     package var acknowledgedItemCount: Int { acknowledgedCount.load(ordering: .relaxed) }
 
-    func countAcknowledged(_ count: Int) { acknowledgedCount.add(count, ordering: .relaxed) }
+    var delivery: Delivery { options.delivery }
 
     /// Sends everything and waits for the answers. Blocks.
     package func run() -> SendReport {
         let collected = ReportBox()
         let threads = (0..<options.connectionCount).map { index in
             WorkerThread(name: "send-\(index)") { [self] in
-                let connection = SenderConnection(sender: self)
+                let connection = SenderConnection(from: self)
                 collected.add(connection.run())
             }
         }
@@ -43,25 +43,52 @@ package final class Sender: Sendable {
         return total
     }
 
+    // MARK: RequestSource
+
+    func next() -> PlannedRequest? {
+        guard let (first, count) = nextRange() else { return nil }
+        return PlannedRequest(
+            signal: options.signal, itemCount: count, dueNs: dueNs(ofSerial: first), origin: ""
+        ) { [self] in
+            message(firstSerial: first, itemCount: count)
+        }
+    }
+
+    func note(_ outcome: RequestOutcome, of request: PlannedRequest) {
+        if case .stored(let rejectedCount, _) = outcome {
+            acknowledgedCount.add(request.itemCount - rejectedCount, ordering: .relaxed)
+        }
+    }
+
+    func giveUp() -> Int {
+        var itemCount = 0
+        while let range = nextRange() { itemCount += range.itemCount }
+        return itemCount
+    }
+
     /// The next request to send: its first item's number and how many items it has; nil when all
     /// are out.
-    func nextRange() -> (firstSerial: Int, itemCount: Int)? {
+    private func nextRange() -> (firstSerial: Int, itemCount: Int)? {
         let first = nextSerial.add(options.batchItemCount, ordering: .relaxed).oldValue
         guard first < options.itemCount else { return nil }
         return (first, min(options.batchItemCount, options.itemCount - first))
     }
 
     /// When the item numbered `firstSerial` is due at the configured rate; nil without one.
-    func dueNs(ofSerial firstSerial: Int) -> UInt64? {
+    private func dueNs(ofSerial firstSerial: Int) -> UInt64? {
         guard options.itemsPerSecond > 0 else { return nil }
         return startNs + UInt64(firstSerial) * 1_000_000_000 / UInt64(options.itemsPerSecond)
     }
 
-    /// Milliseconds until the item numbered `firstSerial` is due at the configured rate.
-    func delayMs(beforeSerial firstSerial: Int) -> Int {
-        guard let dueNs = dueNs(ofSerial: firstSerial) else { return 0 }
-        let nowNs = Clock.monotonicNs
-        return dueNs > nowNs ? Int((dueNs - nowNs) / 1_000_000) + 1 : 0
+    private func message(firstSerial: Int, itemCount: Int) -> [UInt8] {
+        var template = templates[firstSerial / options.batchItemCount % templates.count]
+        if itemCount != template.itemCount {
+            var source = TelemetryTemplates(
+                seed: options.seed &+ UInt64(firstSerial), shape: options.shape)
+            template = source.request(options.signal, itemCount: itemCount)
+        }
+        return template.instantiate(
+            seed: options.seed, firstSerial: firstSerial, unixNs: Clock.unixNs)
     }
 }
 

@@ -10,41 +10,47 @@ internal import Socket
 /// lost connection, with backoff, until the request is given up. Thread: one.
 final class SenderConnection {
     private final class Request {
+        let planned: PlannedRequest
         let framed: [UInt8]
-        let itemCount: Int
+        var itemCount: Int { planned.itemCount }
         /// When it was to go out: later than that only because the daemon did not keep up, which
         /// is part of how long it took.
         let startNs: UInt64
         var notBeforeNs: UInt64 = 0
         var backoff = Backoff(minMs: 200, maxMs: 5_000)
 
-        init(framed: [UInt8], itemCount: Int, startNs: UInt64) {
-            self.startNs = startNs
+        init(_ planned: PlannedRequest, framed: [UInt8]) {
+            self.planned = planned
             self.framed = framed
-            self.itemCount = itemCount
+            startNs = planned.dueNs ?? Clock.monotonicNs
         }
     }
 
-    private let sender: Sender
+    private let source: any RequestSource
+    private let delivery: Delivery
     private var report = SendReport()
     private var waiting: [Request] = []
     private var inFlightCount = 0
-    private var nextRange: (firstSerial: Int, itemCount: Int)?
+    private var planned: PlannedRequest?
+    private var isDrained = false
     private var client: ClientConnection?
     private var backoff = Backoff(minMs: 100, maxMs: 2_000)
     private let readBuffer = ReadBuffer()
 
     /// Retryable codes (OTLP specification, "Failures"); 8 is, where the server gives a delay.
-    private static let retryableCodes: Set<Int> = [1, 4, 10, 11, 14, 15, 8]
+    private static let retryableCodes: Set<Int> = [1, 4, 10, 11, 14, 15]
+    private static let resourceExhausted = 8
 
-    init(sender: Sender) { self.sender = sender }
+    init(from source: any RequestSource) {
+        self.source = source
+        delivery = source.delivery
+    }
 
     func run() -> SendReport {
-        nextRange = sender.nextRange()
         while hasWork {
             do throws(SystemError) {
-                let socket = try DialedSocket(
-                    to: sender.options.endpoint, context: sender.options.context)
+                let socket = try DialedSocket(to: delivery.endpoint, context: delivery.context)
+                report.wasConnected = true
                 try serve(socket)
             } catch {
                 loseConnection()
@@ -56,21 +62,30 @@ final class SenderConnection {
         return report
     }
 
-    private var hasWork: Bool { nextRange != nil || !waiting.isEmpty || inFlightCount > 0 }
+    private var hasWork: Bool { !waiting.isEmpty || inFlightCount > 0 || look() != nil }
+
+    /// The request that comes next, which stays where it is.
+    private func look() -> PlannedRequest? {
+        if planned == nil, !isDrained {
+            planned = source.next()
+            isDrained = planned == nil
+        }
+        return planned
+    }
 
     /// Exchanges bytes until all is done or the connection ends.
     private func serve(_ socket: borrowing DialedSocket) throws(SystemError) {
         var settings = HTTP2Settings()
         settings.streamWindowBytes = 1 << 20
         let client = ClientConnection(
-            http2: settings, authority: sender.options.endpoint.description,
-            token: sender.options.token, isSecure: sender.options.context != nil)
+            http2: settings, authority: delivery.endpoint.description,
+            token: delivery.token, isSecure: delivery.context != nil)
         self.client = client
         while hasWork {
             startRequests(on: client)
             try flush(client, to: socket)
             // Full up, only an answer changes anything; else the next request may be due before.
-            let isFull = inFlightCount >= sender.options.inFlightCount
+            let isFull = inFlightCount >= delivery.inFlightCount
             let timeoutMs = isFull ? 1_000 : max(1, msUntilNextRequest())
             let count = try unsafe socket.receive(into: readBuffer.bytes, timeoutMs: timeoutMs)
             guard let count else { continue }
@@ -106,7 +121,7 @@ final class SenderConnection {
     // MARK: Requests
 
     private func startRequests(on client: ClientConnection) {
-        while inFlightCount < sender.options.inFlightCount, let request = nextRequest() {
+        while inFlightCount < delivery.inFlightCount, let request = nextRequest() {
             start(request, on: client)
         }
     }
@@ -116,36 +131,33 @@ final class SenderConnection {
         if let index = waiting.firstIndex(where: { $0.notBeforeNs <= nowNs }) {
             return waiting.remove(at: index)
         }
-        guard let range = nextRange, sender.delayMs(beforeSerial: range.firstSerial) == 0 else {
+        guard let planned = look(), SenderConnection.delayMs(until: planned.dueNs) == 0 else {
             return nil
         }
-        nextRange = sender.nextRange()
-        return makeRequest(firstSerial: range.firstSerial, itemCount: range.itemCount)
+        return take(planned)
     }
 
-    private func makeRequest(firstSerial: Int, itemCount: Int) -> Request {
-        let options = sender.options
-        var template = sender.templates[
-            firstSerial / options.batchItemCount % sender.templates.count]
-        if itemCount != template.itemCount {
-            var source = TelemetryTemplates(
-                seed: options.seed &+ UInt64(firstSerial), shape: options.shape)
-            template = source.request(options.signal, itemCount: itemCount)
-        }
-        let message = template.instantiate(
-            seed: options.seed, firstSerial: firstSerial, unixNs: Clock.unixNs)
-        report.sentItemCount += itemCount
+    /// Takes up what comes next.
+    private func take(_ planned: PlannedRequest) -> Request {
+        self.planned = nil
+        report.sentItemCount += planned.itemCount
         report.requestCount += 1
         return Request(
-            framed: ClientConnection.frame(message, isCompressed: options.isCompressed),
-            itemCount: itemCount,
-            startNs: sender.dueNs(ofSerial: firstSerial) ?? Clock.monotonicNs)
+            planned,
+            framed: ClientConnection.frame(
+                planned.message(), isCompressed: delivery.isCompressed))
+    }
+
+    private static func delayMs(until dueNs: UInt64?) -> Int {
+        let nowNs = Clock.monotonicNs
+        guard let dueNs, dueNs > nowNs else { return 0 }
+        return Int((dueNs - nowNs) / 1_000_000) + 1
     }
 
     private func start(_ request: Request, on client: ClientConnection) {
         let isStarted = client.export(
-            sender.options.signal, framed: request.framed,
-            isCompressed: sender.options.isCompressed, timeoutMs: sender.options.timeoutMs
+            request.planned.signal, framed: request.framed,
+            isCompressed: delivery.isCompressed, timeoutMs: delivery.timeoutMs
         ) { [unowned self] answer in
             inFlightCount -= 1
             finish(request, with: answer)
@@ -158,29 +170,41 @@ final class SenderConnection {
     private func finish(_ request: Request, with answer: ClientAnswer) {
         if answer.statusCode == 0 {
             backoff.reset()
-            let rejectedCount = min(request.itemCount, answer.rejectedItemCount)
+            let rejection = answer.rejection
+            let rejectedCount = min(request.itemCount, rejection?.itemCount ?? 0)
             report.rejectedItemCount += rejectedCount
             report.acknowledgedItemCount += request.itemCount - rejectedCount
             report.latenciesNs.append(Clock.monotonicNs - request.startNs)
-            sender.countAcknowledged(request.itemCount - rejectedCount)
+            source.note(
+                .stored(rejectedCount: rejectedCount, reason: rejection?.message ?? ""),
+                of: request.planned)
             return
         }
         report.lastError = answer.description
-        // No status at all: the stream was reset or the connection went; unknown is not refused.
-        let isRetryable = answer.statusCode.map(SenderConnection.retryableCodes.contains) ?? true
-        retry(request, isRetryable: isRetryable)
+        retry(request, after: answer)
     }
 
-    private func retry(_ request: Request, isRetryable: Bool) {
+    private func retry(_ request: Request, after answer: ClientAnswer) {
+        // No status at all: the stream was reset or the connection went; unknown is not refused.
+        let isRetryable =
+            answer.statusCode.map { code in
+                SenderConnection.retryableCodes.contains(code)
+                    || code == SenderConnection.resourceExhausted && answer.retryDelayMs != nil
+            } ?? true
         let ageMs = Int((Clock.monotonicNs - request.startNs) / 1_000_000)
-        guard isRetryable, ageMs < sender.options.giveUpAfterMs else {
-            report.failedItemCount += request.itemCount
-            return
+        guard isRetryable, ageMs < delivery.giveUpAfterMs else {
+            return fail(request, answer.description)
         }
         report.retryCount += 1
-        request.notBeforeNs =
-            Clock.monotonicNs + UInt64(request.backoff.nextDelayMs()) * 1_000_000
+        // Not all at once, even where the server says when.
+        let delayMs = (answer.retryDelayMs ?? 0) + request.backoff.nextDelayMs()
+        request.notBeforeNs = Clock.monotonicNs + UInt64(delayMs) * 1_000_000
         waiting.append(request)
+    }
+
+    private func fail(_ request: Request, _ reason: String) {
+        report.failedItemCount += request.itemCount
+        source.note(.failed(reason: reason), of: request.planned)
     }
 
     /// Every call that was in flight ends as unknown, hence is sent again.
@@ -193,37 +217,33 @@ final class SenderConnection {
 
     /// Without a connection nobody answers, so time alone decides.
     private func expireWaiting() {
-        if inFlightCount == 0, report.sentItemCount == 0, nextRange != nil {
+        if inFlightCount == 0, report.sentItemCount == 0, let planned = look() {
             // Nothing was ever sent: take one request up, so that time can run out for it.
-            if let range = nextRange {
-                nextRange = sender.nextRange()
-                waiting.append(
-                    makeRequest(firstSerial: range.firstSerial, itemCount: range.itemCount))
-            }
+            waiting.append(take(planned))
         }
         let nowNs = Clock.monotonicNs
-        let limitNs = UInt64(sender.options.giveUpAfterMs) * 1_000_000
+        let limitNs = UInt64(delivery.giveUpAfterMs) * 1_000_000
         let expired = waiting.filter { nowNs - $0.startNs >= limitNs }
         guard !expired.isEmpty else { return }
         waiting.removeAll { nowNs - $0.startNs >= limitNs }
-        report.failedItemCount += expired.reduce(0) { $0 + $1.itemCount }
+        for request in expired { fail(request, "nobody answers") }
         giveUpUnsent()
     }
 
     /// Nothing that is still to be sent will be.
     private func giveUp() {
-        report.failedItemCount += waiting.reduce(0) { $0 + $1.itemCount }
+        for request in waiting { fail(request, "nobody answers") }
         waiting = []
         giveUpUnsent()
     }
 
     /// What was not even tried is lost as well once the server stays away for that long.
     private func giveUpUnsent() {
-        while let range = nextRange {
-            report.sentItemCount += range.itemCount
-            report.failedItemCount += range.itemCount
-            nextRange = sender.nextRange()
-        }
+        let itemCount = (planned?.itemCount ?? 0) + source.giveUp()
+        planned = nil
+        isDrained = true
+        report.sentItemCount += itemCount
+        report.failedItemCount += itemCount
     }
 
     private func msUntilNextRequest() -> Int {
@@ -231,7 +251,7 @@ final class SenderConnection {
         let retryMs = waiting.map {
             Int(($0.notBeforeNs &- min(nowNs, $0.notBeforeNs)) / 1_000_000) + 1
         }
-        let rateMs = nextRange.map { sender.delayMs(beforeSerial: $0.firstSerial) }
+        let rateMs = look().map { SenderConnection.delayMs(until: $0.dueNs) }
         return min(retryMs.min() ?? 1_000, rateMs ?? 1_000, 1_000)
     }
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Base
+package import Base
 
-/// Reads the fields of a small protobuf message one after the other, for services beside Export.
+/// Reads the fields of a protobuf message one after the other, for services beside Export and for
+/// clients.
 ///
-/// No allocation. A message that is not well formed ends with nil and `isMalformed`.
-struct WireFields {
-    enum Value {
+/// Ownership: borrows the message. No allocation. A message that is not well formed ends with nil
+/// and `isMalformed`.
+package struct WireFields {
+    package enum Value {
         case varint(UInt64)
         case bytes(ByteSlice)
         /// Of a type that nothing here has: skipped over.
@@ -13,12 +15,13 @@ struct WireFields {
     }
 
     private var rest: ByteSlice
-    private(set) var isMalformed = false
+    package private(set) var isMalformed = false
 
-    init(_ message: ByteSlice) { rest = message }
+    /// Before the first field of `message`.
+    package init(_ message: ByteSlice) { rest = message }
 
     /// The next field; nil at the end.
-    mutating func next() -> (number: UInt64, value: Value)? {
+    package mutating func next() -> (number: UInt64, value: Value)? {
         guard !rest.isEmpty, !isMalformed else { return nil }
         guard let key = varint(), key >> 3 != 0 else { return fail() }
         switch key & 7 {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Base
 internal import Collector
 internal import Query
 
@@ -13,11 +14,28 @@ struct QueryClient {
     func text(
         _ path: String, _ parameters: [(name: String, value: String)] = []
     ) throws(DaemonError) -> String {
-        let pairs = parameters.map { "\($0.name)=\(QueryClient.encoded($0.value))" }
-        let target = pairs.isEmpty ? path : "\(path)?\(pairs.joined(separator: "&"))"
-        let answer = try client.answer(to: target, accepting: "application/json")
+        let answer = try client.answer(
+            to: QueryClient.target(path, parameters), accepting: "application/json")
         guard answer.status == 200 else { throw problem(answer) }
         return answer.body
+    }
+
+    /// Hands what is streamed in answer to `write`, piece by piece. Errors: as above, and `failed`
+    /// where it broke off.
+    func stream(
+        _ path: String, _ parameters: [(name: String, value: String)],
+        to write: (ByteSlice) throws(DaemonError) -> Void
+    ) throws(DaemonError) {
+        let refusal = try client.stream(
+            QueryClient.target(path, parameters), accepting: "*/*", to: write)
+        if let refusal { throw problem(refusal) }
+    }
+
+    private static func target(
+        _ path: String, _ parameters: [(name: String, value: String)]
+    ) -> String {
+        let pairs = parameters.map { "\($0.name)=\(encoded($0.value))" }
+        return pairs.isEmpty ? path : "\(path)?\(pairs.joined(separator: "&"))"
     }
 
     /// The same, as the members of the object that it is.

@@ -12,7 +12,9 @@ struct RangeOptions: ParsableArguments {
             valueName: "time"))
     var from: String?
 
-    @Option(help: ArgumentHelp("Until when, as --from. Default: now.", valueName: "time"))
+    @Option(
+        name: [.customLong("to"), .customLong("until")],
+        help: ArgumentHelp("Until when, as --from. Default: now.", valueName: "time"))
     var to: String?
 
     func validate() throws {
