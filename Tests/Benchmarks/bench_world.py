@@ -13,6 +13,12 @@ BINARY = Path(os.environ.get("STARLING_BINARY", ".build/release/starling")).reso
 SERVER_CONNECTIONS = 100
 
 
+def conninfo_of(state, database="starling"):
+    """Of the PostgreSQL that `starling up` runs in the folder `state`."""
+    socket = next(path for path in state.rglob(".s.PGSQL.*") if not path.name.endswith(".lock"))
+    return f"host={socket.parent} port={socket.name.rsplit('.', 1)[1]} dbname={database} user=starling"
+
+
 class World:
     """`main` is `starling up`; the others, by their names, are `starling serve` on the same server.
 
@@ -79,8 +85,7 @@ class World:
         self._serve(name, database, environment)
 
     def conninfo(self, database="starling"):
-        socket = next(path for path in self.state.rglob(".s.PGSQL.*") if not path.name.endswith(".lock"))
-        return f"host={socket.parent} port={socket.name.rsplit('.', 1)[1]} dbname={database} user=starling"
+        return conninfo_of(self.state, database)
 
     def connect(self, database="starling"):
         return psycopg.connect(self.conninfo(database), autocommit=True)

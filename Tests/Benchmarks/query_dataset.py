@@ -18,7 +18,7 @@ import time
 import grpc
 import psycopg
 
-from bench import conninfo
+from bench_world import conninfo_of
 from exports import export, requests
 from fleet import Fleet
 from support.daemon import Daemon, free_port, run
@@ -124,7 +124,7 @@ class Dataset:
         return RunningDaemon(self.binary, self.state, self.folder, settings)
 
     def connect(self):
-        return psycopg.connect(conninfo(self.state), autocommit=True)
+        return psycopg.connect(conninfo_of(self.state), autocommit=True)
 
     # Seed
 
@@ -153,7 +153,7 @@ class Dataset:
 
     def make_partitions(self):
         result = run(self.binary, "partitions", "ensure", "--past", f"{DAYS + 1}d",
-                     environment={"STARLING_DATABASE_URL": conninfo(self.state)})
+                     environment={"STARLING_DATABASE_URL": conninfo_of(self.state)})
         assert result.returncode == 0, result.stderr
 
     def multiply(self, db):
