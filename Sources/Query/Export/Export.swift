@@ -61,8 +61,7 @@ package struct Export: Sendable {
         _ item: Item, in range: TimeRange, from session: inout ReadSession, to stream: ChunkStream
     ) throws(QueryFailure) {
         let deadlineNs = Clock.monotonicNs + UInt64(ExportLimits.durationNsMax)
-        let facts = try MatchedFacts(
-            filter, of: elements.subject, from: &session, isOfEverything: true)
+        let facts = try MatchedFacts(filter, of: elements.subject, from: &session)
         var sink = ExportSink(item, format, to: stream)
         var left = countMax
         var batch = FetchBatch()

@@ -9,11 +9,12 @@ struct MatchedFacts {
     /// Goes after WHERE, in terms of `source`.
     let condition: String
     private let compiler: FilterCompiler
-    /// The resources that the rows may have; nil where they are too many to name.
+    /// The resources that the rows may have; nil where the filter says nothing of them, or leaves
+    /// too many to name.
     let resourceIDs: [Int64]?
 
     /// More than these are not looked up one by one.
-    static let resourceCountMax = 10_000
+    static let resourceCountMax = 1_000
 
     var table: String { subject == .logs ? "otel_logs_fact" : "otel_spans_fact" }
     var timeColumn: String { subject == .logs ? "time_unix_nano" : "start_time_unix_nano" }
@@ -25,18 +26,13 @@ struct MatchedFacts {
     func source(of partition: String) -> String { compiler.source(of: partition) }
 
     /// Looks up which resources the filter means: facts have an index by resource and time.
-    /// `isOfEverything` leaves that where it means all of them: who reads all rows needs no index.
     init(
-        _ filter: Filter, of subject: FilterSubject, from session: inout ReadSession,
-        isOfEverything: Bool = false
+        _ filter: Filter, of subject: FilterSubject, from session: inout ReadSession
     ) throws(QueryFailure) {
         let compiler = FilterCompiler(subject, try session.fieldCatalogue())
         let parts = filter.conjuncts
-        let ids =
-            isOfEverything && !parts.contains(where: \.isOfResource)
-            ? nil
-            : try MatchedFacts.resourceIDs(
-                .all(parts.filter(\.isOfResource)), compiler, from: &session)
+        let ids = try MatchedFacts.resourceIDs(
+            parts.filter(\.isOfResource), compiler, from: &session)
         var statement = SQLStatement()
         let rest = Filter.all(ids == nil ? parts : parts.filter { !$0.isOfResource })
         var conditions = [compiler.condition(rest, in: &statement)]
@@ -49,13 +45,14 @@ struct MatchedFacts {
     }
 
     private static func resourceIDs(
-        _ filter: Filter, _ compiler: FilterCompiler, from session: inout ReadSession
+        _ parts: [Filter], _ compiler: FilterCompiler, from session: inout ReadSession
     ) throws(QueryFailure) -> [Int64]? {
+        guard !parts.isEmpty else { return nil }
         var statement = SQLStatement()
         statement.text = """
             SELECT fact.resource_id FROM otel_resources_dim AS fact
             JOIN otel_resources_dim AS resource USING (resource_id)
-            WHERE \(compiler.condition(filter, in: &statement)) LIMIT \(resourceCountMax + 1)
+            WHERE \(compiler.condition(.all(parts), in: &statement)) LIMIT \(resourceCountMax + 1)
             """
         let rows = try session.query(statement)
         guard rows.rowCount <= resourceCountMax else { return nil }

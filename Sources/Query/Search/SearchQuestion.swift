@@ -68,4 +68,7 @@ package struct TraceConditions: Sendable, Equatable {
     package var hasError = false
 
     package init() {}
+
+    /// Whether any trace will do.
+    var isEmpty: Bool { self == TraceConditions() }
 }

@@ -4,17 +4,16 @@ internal import Postgres
 /// Goes through a range of time from its end to its start in windows, each so wide that it holds
 /// few enough rows of the resources in question.
 ///
-/// No index has all rows in the order of time, and it would cost writers dearly; the one by
-/// resource and time says how many rows a window has. So the newest rows are found without a look
-/// at others. Where they do not pass the filter, windows hold twice as many rows from one to the
-/// next: down to the last row that is returned, no more rows are read than twice as many as there
-/// are of those resources, and `rowCountMin`.
+/// An index says where a window begins that holds so many rows: that by time, or those of the
+/// resources. So the newest rows are found without a look at others. Where they do not pass the
+/// filter, windows hold four times as many rows from one to the next: down to the last row that is
+/// returned, no more rows are read than four times as many as there are of those resources, and
+/// `rowCountMin`.
 struct WindowWalk {
     private let facts: MatchedFacts
     private let startUnixNs: Int64
     /// Everything from here on is behind us.
     private(set) var endUnixNs: Int64
-    private var widthNs: Int64 = 60_000_000_000
     private var rowCountMax: Int64
     private var readCount: Int64 = 0
 
@@ -23,7 +22,7 @@ struct WindowWalk {
     static let rowCountMin: Int64 = 500
     /// Rows that one walk may read; then it is for another to go on.
     static let readCountMax: Int64 = 2_000_000
-    private static let step: Int64 = 16
+    private static let growth: Int64 = 4
 
     init(_ facts: MatchedFacts, through range: TimeRange, wanting count: Int) {
         self.facts = facts
@@ -41,38 +40,43 @@ struct WindowWalk {
     /// The next window; nil where the walk is over or tired.
     mutating func next(from session: inout ReadSession) throws(QueryFailure) -> TimeRange? {
         guard !isOver, !isTired else { return nil }
-        while true {
-            let window = TimeRange(
-                startUnixNs: endUnixNs - min(widthNs, endUnixNs - startUnixNs),
-                endUnixNs: endUnixNs)
-            let count = try rowCount(of: window, from: &session)
-            if count > rowCountMax, window.widthNs > 1 {
-                widthNs = max(1, window.widthNs / WindowWalk.step)
-                continue
-            }
-            endUnixNs = window.startUnixNs
-            readCount += count
-            let isSparse = count < rowCountMax / WindowWalk.step
-            let factor = isSparse ? WindowWalk.step : 1
-            widthNs = widthNs > Int64.max / factor ? .max : widthNs * factor
-            rowCountMax = min(2 * rowCountMax, WindowWalk.readCountMax)
-            return window
+        let rest = TimeRange(startUnixNs: startUnixNs, endUnixNs: endUnixNs)
+        var window = rest
+        if let firstNs = try timeBehind(rowCountMax, of: rest, from: &session) {
+            // Without the row at `firstNs`, unless the window would be empty: rows of one moment
+            // stay together, however many they are.
+            window = TimeRange(
+                startUnixNs: min(firstNs + 1, endUnixNs - 1), endUnixNs: endUnixNs)
         }
+        endUnixNs = window.startUnixNs
+        readCount += rowCountMax
+        rowCountMax = min(WindowWalk.growth * rowCountMax, WindowWalk.readCountMax)
+        return window
     }
 
-    /// Rows of the resources in `window`, as far as they are looked at.
-    private func rowCount(
-        of window: TimeRange, from session: inout ReadSession
-    ) throws(QueryFailure) -> Int64 {
+    /// The time of the newest row of the resources in `range` that `count` rows are newer than; nil
+    /// where there are no more than those.
+    private func timeBehind(
+        _ count: Int64, of range: TimeRange, from session: inout ReadSession
+    ) throws(QueryFailure) -> Int64? {
         var statement = SQLStatement()
-        var conditions = [facts.isIn(window, in: &statement)]
-        if let ids = facts.resourceIDs {
-            conditions.append("fact.resource_id = ANY (\(statement.bind(ids))::int4[])")
-        }
-        statement.text = """
-            SELECT count(*) FROM (SELECT FROM \(facts.table) AS fact
-                WHERE \(conditions.joined(separator: " AND ")) LIMIT \(rowCountMax + 1)) AS found
+        let newest = """
+            SELECT \(facts.timeColumn) AS time FROM \(facts.table) AS fact
+            WHERE \(facts.isIn(range, in: &statement))
             """
-        return try session.query(statement).integer(row: 0, column: 0) ?? 0
+        let order = "ORDER BY time DESC"
+        let place = "OFFSET \(count) LIMIT 1"
+        if let ids = facts.resourceIDs {
+            statement.text = """
+                SELECT time FROM unnest(\(statement.bind(ids))) AS one (id)
+                CROSS JOIN LATERAL (
+                    \(newest) AND fact.resource_id = one.id \(order) LIMIT \(count + 1)) AS found
+                \(order) \(place)
+                """
+        } else {
+            statement.text = "\(newest) \(order) \(place)"
+        }
+        let rows = try session.query(statement)
+        return rows.rowCount == 0 ? nil : rows.integer(row: 0, column: 0)
     }
 }
