@@ -25,17 +25,20 @@ package struct Export: ~Copyable, @unchecked Sendable {
     let arenaCapacityBytes: Int
     /// Bytes of it that may be used: what the pre-scan predicted.
     package let arenaSizeBytes: Int
+    /// Bytes that were handed out again while unpacking.
+    private let reusedSizeBytes: Int
 
     /// Takes over `arena`, for whose size the caller has reserved the bytes.
     init(
         signal: Signal, itemCount: Int, faults: consuming ItemFaults, arena: consuming Arena,
-        root: UnsafeRawPointer, budget: MemoryBudget
+        reusedSizeBytes: Int, root: UnsafeRawPointer, budget: MemoryBudget
     ) {
         self.signal = signal
         self.itemCount = itemCount
         self.faults = faults
         arenaSizeBytes = arena.sizeBytes
         arenaCapacityBytes = arena.capacityBytes
+        self.reusedSizeBytes = reusedSizeBytes
         self.arena = arena
         unsafe self.root = root
         self.budget = budget
@@ -56,8 +59,8 @@ package struct Export: ~Copyable, @unchecked Sendable {
         arenaCapacityBytes + faults.heldSizeBytes + (stampMemory?.sizeBytes ?? 0)
     }
 
-    /// Bytes of the arena that protobuf-c took, padding between the pieces included.
-    var usedSizeBytes: Int { arena.usedSizeBytes }
+    /// Bytes that protobuf-c asked for, padding between the pieces included.
+    var usedSizeBytes: Int { arena.usedSizeBytes + reusedSizeBytes }
 
     /// The request itself.
     var rootMessage: UnsafePointer<ProtobufCMessage> {

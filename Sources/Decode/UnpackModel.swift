@@ -7,12 +7,16 @@ internal import COTLP
 /// Unpacking one message allocates, in this order: its struct; slabs of scanned members beyond
 /// those that fit on the stack, each slab twice the last; one array for each repeated field that
 /// occurs; one array for its unknown fields; and then for each field the sub-message or the copy of
-/// the bytes. Slabs are freed at the end, which means nothing in an arena.
+/// the bytes. Slabs are freed at the end; that they are used again is not predicted, because what
+/// else has their size is not known before.
 struct UnpackModel: BitwiseCopyable, Sendable {
     /// Members of one message that need no slab.
     let stackMemberCount: Int
     /// Bytes of one scanned member.
     let memberSizeBytes: Int
+
+    /// Bytes of the first slab of a message.
+    var slabSizeBytesMin: Int { 2 * stackMemberCount * memberSizeBytes }
 
     /// `Arena.alignmentBytes`, known at compile time.
     private static let alignmentBytes = 16

@@ -43,7 +43,10 @@ extension RowBuilder {
                 let scopeFault = resourceFault ?? faults.scopeFault(export, ordinals.scope)
                 let scopeID = refs.scopes[start.scope + ordinals.scope].id32
                 ordinals.scope += 1
-                for record in scopeLogs.logRecords {
+                let records = scopeLogs.logRecords
+                for position in records.indices {
+                    records.fetch(behind: position)
+                    let record = records[position]
                     let ordinal = ordinals.item
                     ordinals.item += 1
                     if let fault = scopeFault ?? faults.itemFault(export, ordinal) {

@@ -24,7 +24,10 @@ extension RowBuilder {
                 let isScopeFaulty = isResourceFaulty || faults.isScopeFaulty(export, ordinals.scope)
                 try resolve(scope, isFaulty: isScopeFaulty, index: start.scope + ordinals.scope)
                 ordinals.scope += 1
-                for span in scopeSpans.spans {
+                let spans = scopeSpans.spans
+                for position in spans.indices {
+                    spans.fetchNames(behind: position)
+                    let span = spans[position]
                     if start.operation + ordinals.item >= refs.operations.count {
                         let isFaulty = isScopeFaulty || faults.isItemFaulty(export, ordinals.item)
                         try refs.operations.append(
@@ -53,7 +56,10 @@ extension RowBuilder {
                 let scopeFault = resourceFault ?? faults.scopeFault(export, ordinals.scope)
                 let scopeID = refs.scopes[start.scope + ordinals.scope].id32
                 ordinals.scope += 1
-                for span in scopeSpans.spans {
+                let spans = scopeSpans.spans
+                for position in spans.indices {
+                    spans.fetch(behind: position)
+                    let span = spans[position]
                     let ordinal = ordinals.item
                     ordinals.item += 1
                     if let fault = scopeFault ?? faults.itemFault(export, ordinal) {

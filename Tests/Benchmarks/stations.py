@@ -18,7 +18,7 @@ from pathlib import Path
 
 BINARY = Path(".build/release/Stations")
 LIMITS = Path(__file__).with_name("stations.json")
-STATIONS = ["framing", "fingerprint", "decode", "rows", "copy"]
+STATIONS = ["framing", "fingerprint", "scan", "decode", "rows", "copy"]
 SIGNALS = ["traces", "logs", "metrics"]
 ITEMS = 512
 # Two runs that differ in nothing but how many requests they measure: callgrind counts calls also where it

@@ -46,5 +46,14 @@ final class Input {
         }
     }
 
+    func scannedItemCount(_ index: Int, budget: MemoryBudget) -> Int {
+        do throws(DecodeError) {
+            return try Decoder.scannedItemCount(
+                signal: signal, body: message(index), limits: Input.decodeLimits, budget: budget)
+        } catch {
+            preconditionFailure("a request of our own is not valid: \(error)")
+        }
+    }
+
     private static let decodeLimits = DecodeLimits(requestSizeBytesMax: 64 << 20)
 }

@@ -18,6 +18,8 @@ enum Station: String, CaseIterable, ExpressibleByArgument {
     case framing
     /// SHA-256 of the message.
     case fingerprint
+    /// The pre-scan alone.
+    case scan
     /// Pre-scan and protobuf-c.
     case decode
     /// Dimensions and rows of decoded exports, into nothing.
@@ -29,6 +31,7 @@ enum Station: String, CaseIterable, ExpressibleByArgument {
         switch self {
         case .framing: FramingWork(input)
         case .fingerprint: FingerprintWork(input)
+        case .scan: ScanWork(input)
         case .decode: DecodeWork(input)
         case .rows: RowsWork(input)
         case .copy: CopyWork(input)
@@ -52,6 +55,18 @@ final class FingerprintWork: Work {
             last = fingerprint
             doneItemCount += input.itemCount
         }
+    }
+}
+
+final class ScanWork: Work {
+    private let input: Input
+    private let budget = MemoryBudget(limitBytes: 256 << 20)
+    private(set) var doneItemCount = 0
+
+    init(_ input: Input) { self.input = input }
+
+    func run(_ range: Range<Int>) {
+        for index in range { doneItemCount += input.scannedItemCount(index, budget: budget) }
     }
 }
 
