@@ -29,7 +29,7 @@ struct Starling: ParsableCommand {
         subcommands: [
             Up.self, Serve.self, Migrate.self, Status.self, Config.self, Partitions.self,
             Retention.self, Tokens.self, Attributes.self, DeadLetters.self, Send.self,
-            QueryVerb.self, TraceVerb.self, ExportVerb.self, ImportVerb.self,
+            QueryVerb.self, TraceVerb.self, TailVerb.self, ExportVerb.self, ImportVerb.self,
         ])
 
     /// Parses, runs, and turns every error into its text and its exit code.
