@@ -80,20 +80,27 @@ private func timeoutOfText(_ bytes: [UInt8]) -> RequestHead.Timeout {
     return .nanoseconds(isOverflow ? .max : amount * UInt64(unit))
 }
 
-/// Input: limit, size of the budget, and what claims to be gzip. What comes out is within both.
+/// Input: limit, size of the budget, and what claims to be gzip. What comes out is within both, and
+/// counted whether it is of use or not.
 func checkInflater(_ input: ByteSlice) throws {
     var reader = InputReader(input)
     let limitBytes = 1 << (Int(reader.byte()) % 17)
     let budget = MemoryBudget(limitBytes: 1 << (8 + Int(reader.byte()) % 12))
     let message = reader.rest
+    var producedBytes = 0
     do throws(Inflater.Fault) {
-        let output = try Inflater.inflate(message, limitBytes: limitBytes, budget: budget)
+        let output = try Inflater.inflate(
+            message, limitBytes: limitBytes, budget: budget, producedBytes: &producedBytes)
+        precondition(output.count == producedBytes, "what came out was not counted")
         precondition(output.count <= limitBytes, "more came out than the limit allows")
         precondition(budget.inUseBytes <= budget.limitBytes)
     } catch {
         let isRoom = budget.limitBytes > 4 * (limitBytes + 1) + 8_192
         try hold(error != .overBudget || !isRoom, "there was room in the budget")
     }
+    try hold(producedBytes <= limitBytes + 1, "\(producedBytes) bytes, \(limitBytes) allowed")
+    let announcedBytes = Inflater.announcedSizeBytes(of: message)
+    try hold((0..<1 << 32).contains(announcedBytes), "\(announcedBytes) bytes are announced")
     try hold(budget.inUseBytes == 0, "\(budget.inUseBytes) bytes of the budget are left")
 }
 
