@@ -168,7 +168,7 @@ let package = Package(
 // scripts/test-sanitized.
 if Context.environment["STARLING_SANITIZE"] != nil {
     package.products = []
-    package.targets.removeAll { ["Web", "WebTests", "starling"].contains($0.name) }
+    package.targets.removeAll { ["Web", "WebTests", "Stations", "starling"].contains($0.name) }
     package.dependencies.removeAll { dependency in
         guard case .sourceControl(_, let location, _) = dependency.kind else { return false }
         return !["Yams", "swift-log"].contains { location.hasSuffix($0) }
