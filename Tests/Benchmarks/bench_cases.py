@@ -36,6 +36,8 @@ class Case:
     # Items per second and for how long; 0 sends as fast as answers come.
     rate: int = 0
     arguments: tuple = field(default=())
+    # Whether the daemon is asked all the time what it holds, which costs it more than what a span does.
+    is_asked: bool = False
 
     def item_count(self, options):
         if self.rate:
@@ -86,6 +88,9 @@ def ceiling_name(kind, connections):
 CEILINGS = [Ceiling(ceiling_name(kind, connections), kind, connections)
             for kind in KINDS for connections in ((1, 2, 4) if kind == "spans" else (2,))]
 
+MEMORY = [Case("memory", f"memory, spans, 4 conn, {batch} per request", batch=batch, is_asked=True)
+          for batch in (512, 8192)]
+
 OPEN_LOOP = [Case("open loop", f"spans, 1 conn, {rate:,} spans/s", connections=1, rate=rate)
              for rate in (10_000, 50_000)]
 
@@ -107,4 +112,4 @@ RATIOS = {
 
 def cases(options):
     """In the order in which each round runs them."""
-    return [*(EVERY if options.all else CORE), *CEILINGS, *OPEN_LOOP, *SCALING]
+    return [*(EVERY if options.all else CORE), *CEILINGS, *MEMORY, *OPEN_LOOP, *SCALING]

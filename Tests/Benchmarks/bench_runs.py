@@ -27,7 +27,7 @@ def send(world, case, options, seed):
     daemon = world.daemons[case.daemon]
     pid = daemon.process.pid
     count = case.item_count(options)
-    sampler = BudgetSampler(world.api) if case.daemon == "main" else nullcontext()
+    sampler = BudgetSampler(world.api) if case.is_asked else nullcontext()
     forget_peak(pid)
     before = cpu_times([pid]), cpu_times(world.server_pids()), children_seconds()
     with sampler:
@@ -47,8 +47,8 @@ def send(world, case, options, seed):
         "retries": report["retries"],
         "resident_peak_bytes": daemon.resident_peak_bytes(),
     }
-    if case.daemon == "main":
-        figures["budget_peak_bytes"] = sampler.peak_bytes
+    if case.is_asked:
+        return {"resident_peak_bytes": figures["resident_peak_bytes"], "budget_peak_bytes": sampler.peak_bytes}
     return figures
 
 

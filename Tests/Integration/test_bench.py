@@ -22,11 +22,14 @@ def bench(folder, *arguments):
 def test_a_small_run(tmp_path):
     output = tmp_path / "report.json"
     result = bench(tmp_path, "--rounds", "1", "--count", "1000", "--open-seconds", "0.2", "--skip-stations",
-                   "--groups", "end to end, ceiling, open loop", "--output", output)
+                   "--groups", "end to end, ceiling, memory, open loop", "--output", output)
     assert result.returncode == 0, result.stdout + result.stderr
     report = json.loads(output.read_text())
     assert report["commit"] and report["machine"]["cores"] and report["versions"]["postgresql"]
     for name, case in report["cases"].items():
+        if case["group"] == "memory":
+            assert 0 < case["figures"]["budget_peak_bytes"]["min"] < case["figures"]["resident_peak_bytes"]["min"]
+            continue
         if case["group"] != "ceiling":
             assert FIGURES <= case["figures"].keys(), name
         for figure in ("items_per_second", "database_us_per_item"):
