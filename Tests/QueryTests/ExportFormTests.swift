@@ -84,4 +84,17 @@ import Testing
         batch.note(sizeBytes: 0, rowCount: 0)
         #expect(batch.rowCount == 1)
     }
+
+    @Test(
+        arguments: [
+            ("", []), ("{}", []), ("{\"a\": 1, \"b\": {\"c\": 2}}", ["a", "b"]),
+            ("{\"a\": \"x\\\":{\", \"b\": [{\"c\": \":\"}], \"d\": null}", ["a", "b", "d"]),
+        ] as [(String, [String])])
+    func namesOfMembersAreThoseOfTheObjectItself(_ object: String, _ names: [String]) {
+        var found: [String] = []
+        unsafe Array(object.utf8).withUnsafeBytes {
+            SemanticTypes.eachName(in: unsafe ByteSlice($0)) { found.append($0.string) }
+        }
+        #expect(found == names)
+    }
 }

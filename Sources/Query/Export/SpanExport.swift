@@ -8,9 +8,9 @@ internal import Postgres
 /// together in the database takes most of its time. A test holds one against the other.
 struct SpanExport: ItemExport {
     private let attributes: ExportAttributes
-    private let semanticType: String
+    private let semanticTypes: SemanticTypes
 
-    // Where things are in a row: the trace id, `StoredSpan.columns`, and the semantic type.
+    // Where things are in a row: the trace id, and `StoredSpan.columns`.
     private enum Column {
         static let traceID = 0
         static let span = 1
@@ -38,14 +38,11 @@ struct SpanExport: ItemExport {
     init(_ format: ExportFormat, _ catalogue: FieldCatalogue) {
         attributes = ExportAttributes(
             catalogue.spanColumns, in: format, first: Column.promoted)
-        semanticType =
-            format == .otlpJSON ? "NULL::text" : SemanticType.expression(catalogue)
+        semanticTypes = SemanticTypes(
+            promoted: catalogue.spanColumns.map(\.key), first: Column.promoted)
     }
 
-    /// The semantic type comes last: columns of promoted attributes follow those of the span.
-    var columns: [String] {
-        ["fact.trace_id", StoredSpan.columns] + attributes.expressions + [semanticType]
-    }
+    var columns: [String] { ["fact.trace_id", StoredSpan.columns] + attributes.expressions }
 
     static let order = "fact.start_time_unix_nano, fact.trace_id, fact.span_id, fact.ctid"
     static let resourceColumn = Column.resourceID
@@ -124,7 +121,8 @@ struct SpanExport: ItemExport {
             word: SpanExport.name(
                 rows.integer(row: row, column: Column.status), in: SpanExport.statuses))
         writer.field("status_message", text: rows.field(row, Column.statusMessage))
-        writer.field("semantic_type", text: rows.field(row, rows.columnCount - 1))
+        let type = semanticTypes.type(of: rows, row: row, attributes: Column.attributes)
+        writer.field("semantic_type", word: type.rawValue)
     }
 
     static let otlpLists = (request: "resourceSpans", scopes: "scopeSpans", items: "spans")

@@ -9,7 +9,7 @@ enum SemanticType: String, CaseIterable {
     case `internal`
 
     /// A span that has one of these is of the type.
-    private var keys: [String] {
+    var keys: [String] {
         switch self {
         case .genAI: ["gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.system"]
         case .faas: ["faas.trigger", "faas.invoked_name"]
