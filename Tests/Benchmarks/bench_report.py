@@ -82,7 +82,8 @@ def table(report):
     for name, ratio in report["ratios"].items():
         lines.append(f"{name:{width}}{ratio['median']:10.2f}{ratio['min']:10.2f}{ratio['max']:10.2f}")
     for goal in report["goals"]:
-        lines.append(f"{'met   ' if goal['is_met'] else 'MISSED'} {goal['goal']}: {goal['measured']:,.4g}")
+        decimals = 0 if goal["measured"] >= 1_000 else 2
+        lines.append(f"{'met   ' if goal['is_met'] else 'MISSED'} {goal['goal']}: {goal['measured']:,.{decimals}f}")
     return "\n".join(lines)
 
 
