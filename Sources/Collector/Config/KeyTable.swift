@@ -174,7 +174,7 @@ extension ConfigurationKey {
             default: "31d", help: "Longest range of time that one question may cover"),
         ConfigurationKey(
             "query.streams_max", \.query.streamCountMax, .count("exports", 1...64), default: "4",
-            help: "Exports that may be under way, each with one connection"),
+            help: "Exports that may be under way, each with one thread and one connection"),
         ConfigurationKey(
             "query.fetch_timeout", \.query.fetchTimeoutMs,
             .milliseconds(100...(60 * minuteMs)), default: "5m",
