@@ -286,6 +286,34 @@ def test_nothing_is_lost_or_repeated_while_more_arrives(served, elements):
     assert times == sorted(times, reverse=True)
 
 
+def test_traces_while_more_arrives(served):
+    """What was there at the start all comes; what comes again is a trace that got an earlier span meanwhile."""
+    server, query = served
+    name = service()
+    old = span_list(name, 60, step_ns=10 * SECOND_NS)
+    send(server, otlp.request("traces", old, resource(name)))
+    earlier = set()
+
+    def children(of, by_ns):
+        return [otlp.span(trace_id=span.trace_id, parent_span_id=span.span_id,
+                          start_time_unix_nano=span.start_time_unix_nano + by_ns) for span in of]
+
+    def ingest():
+        for index in range(30):
+            moved = old[index * 2:index * 2 + 1]
+            earlier.update(span.trace_id.hex() for span in moved)
+            send(server, otlp.request("traces", [
+                *span_list(name, 5, step_ns=7 * SECOND_NS), *children(old[:5], SECOND_NS),
+                *children(moved, -25 * SECOND_NS)], resource(name)))
+    thread = threading.Thread(target=ingest)
+    thread.start()
+    found = [trace["trace_id"] for trace in pages(query, "/api/traces", "traces", window(service=name), 3)]
+    thread.join()
+    repeated = {trace_id for trace_id in found if found.count(trace_id) > 1}
+    assert {span.trace_id.hex() for span in old} <= set(found)
+    assert repeated <= earlier
+
+
 @pytest.mark.parametrize("path, elements", [("/api/spans", "spans"), ("/api/traces", "traces")])
 def test_cursors_belong_to_their_question(served, path, elements):
     server, query = served

@@ -149,3 +149,38 @@ def test_what_is_wrong(query, path):
     query.problem(400, "invalid-parameter", path, {"start_time": "now", "end_time": "now-1h"})
     query.problem(400, "invalid-parameter", path, {"start_time": "now-1h", "limits": 3}, pointer="limits")
     query.problem(422, "range-too-wide", path, {"start_time": 0})
+
+
+def store_copies(connection, resource, begin_ns, count):
+    """`count` spans like one of the resource without a parent, a millisecond apart; each tenth is an error."""
+    names = [name for name, in connection.execute(
+        "SELECT column_name FROM information_schema.columns WHERE table_name = 'otel_spans_fact' "
+        "AND table_schema = 'public' ORDER BY ordinal_position")]
+    different = {"start_time_unix_nano": f"{begin_ns} + n::bigint * 1000000",
+                 "end_time_unix_nano": f"{begin_ns} + n::bigint * 1000000 + 1 + n %% 1000",
+                 "status_code_id": "CASE WHEN n %% 10 = 0 THEN 2 END", "span_id": "n"}
+    values = ", ".join(different.get(name, f'"{name}"') for name in names)
+    connection.execute(f"""
+        INSERT INTO otel_spans_fact ({', '.join(f'"{name}"' for name in names)})
+        SELECT {values} FROM generate_series(0, %s) AS n CROSS JOIN (SELECT * FROM otel_spans_fact
+            WHERE resource_id = %s AND parent_span_id IS NULL LIMIT 1) AS model""", [count - 1, resource])
+
+
+def test_more_spans_than_are_read(query, database):
+    """The newest of a busy process stand for its others; figures of another are exact."""
+    begin_ns, count = (time.time_ns() // MINUTE_NS + 60) * MINUTE_NS, 1_000_100
+    with database.connect() as connection:
+        (busy, busy_name), (quiet, quiet_name) = connection.execute(
+            "SELECT max(resource_id), service_name FROM otel_spans_fact JOIN otel_resources_dim USING (resource_id) "
+            "WHERE parent_span_id IS NULL AND service_name <> '' GROUP BY 2 ORDER BY 2 LIMIT 2").fetchall()
+        store_copies(connection, busy, begin_ns, count)
+        store_copies(connection, quiet, begin_ns, 7)
+    answer = query.get("/api/services", {"start_time": begin_ns, "end_time": begin_ns + count * 1_000_000})
+    assert any("is_estimate" in warning for warning in answer["warnings"])
+    found = {one["service"]: one for one in answer["services"]}
+    assert found.keys() == {busy_name, quiet_name}
+    assert found[busy_name]["is_estimate"] and not found[quiet_name]["is_estimate"]
+    assert found[busy_name]["calls"] == pytest.approx(count, rel=0.01)
+    assert found[busy_name]["errors"] == pytest.approx(count / 10, rel=0.01)
+    assert int(found[busy_name]["p95_nanos"]) == pytest.approx(950, rel=0.02)
+    assert (found[quiet_name]["calls"], found[quiet_name]["errors"]) == (7, 1)

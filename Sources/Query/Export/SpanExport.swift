@@ -10,8 +10,8 @@ struct SpanExport: ItemExport {
     private let attributes: ExportAttributes
     private let semanticTypes: SemanticTypes
 
-    // Where things are in a row: the trace id, and `StoredSpan.columns`.
-    private enum Column {
+    /// Where things are in a row: the trace id, and `StoredSpan.columns`.
+    enum Column {
         static let traceID = 0
         static let span = 1
         static let spanID = 1
@@ -61,6 +61,7 @@ struct SpanExport: ItemExport {
         "UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER",
     ]
     private static let statuses = ["UNSET", "OK", "ERROR"]
+    static let errorStatus: Int64 = 2
 
     /// Nil for numbers that OTLP does not define.
     private static func name(_ number: Int64?, in names: [String]) -> String? {
@@ -73,31 +74,41 @@ struct SpanExport: ItemExport {
         to writer: inout some RecordWriter
     ) {
         writer.record { writer in
-            identity(rows, row, to: &writer)
-            let resourceID = rows.integer(row: row, column: Column.resourceID)
-            let resource = resourceID.flatMap { origins.resources[$0] }
-            let scope = rows.integer(row: row, column: Column.scopeID)
-                .flatMap { origins.scopes[$0] }
-            writer.field("resource_id", number: resourceID)
-            writer.field("service_name", word: resource?.serviceName)
-            writer.field("scope_name", word: scope?.name)
-            writer.field("scope_version", word: scope?.version)
-            writer.field(
-                "attributes", json: attributes.text(rows, row: row, column: Column.attributes))
-            writer.field("events", json: rows.json(row, Column.events, or: "[]"))
-            writer.field("links", json: rows.json(row, Column.links, or: "[]"))
-            writer.field("trace_state", text: rows.field(row, Column.traceState))
-            writer.field("flags", number: rows.unsigned(row, Column.flags))
-            writer.field(
-                "dropped_attributes_count",
-                number: rows.unsigned(row, Column.droppedAttributeCount))
-            writer.field(
-                "dropped_events_count", number: rows.unsigned(row, Column.droppedEventCount))
-            writer.field(
-                "dropped_links_count", number: rows.unsigned(row, Column.droppedLinkCount))
+            fields(rows, row: row, origins, to: &writer)
+            let resource = rows.integer(row: row, column: Column.resourceID)
+                .flatMap { origins.resources[$0] }
             writer.field(
                 "resource_attributes", json: Array((resource?.attributesText ?? "{}").utf8))
         }
+    }
+
+    /// All fields but the attributes of the resource.
+    func fields(
+        _ rows: borrowing QueryResult, row: Int, _ origins: Origins,
+        to writer: inout some RecordWriter
+    ) {
+        identity(rows, row, to: &writer)
+        let resourceID = rows.integer(row: row, column: Column.resourceID)
+        let resource = resourceID.flatMap { origins.resources[$0] }
+        let scope = rows.integer(row: row, column: Column.scopeID)
+            .flatMap { origins.scopes[$0] }
+        writer.field("resource_id", number: resourceID)
+        writer.field("service_name", word: resource?.serviceName)
+        writer.field("scope_name", word: scope?.name)
+        writer.field("scope_version", word: scope?.version)
+        writer.field(
+            "attributes", json: attributes.text(rows, row: row, column: Column.attributes))
+        writer.field("events", json: rows.json(row, Column.events, or: "[]"))
+        writer.field("links", json: rows.json(row, Column.links, or: "[]"))
+        writer.field("trace_state", text: rows.field(row, Column.traceState))
+        writer.field("flags", number: rows.unsigned(row, Column.flags))
+        writer.field(
+            "dropped_attributes_count",
+            number: rows.unsigned(row, Column.droppedAttributeCount))
+        writer.field(
+            "dropped_events_count", number: rows.unsigned(row, Column.droppedEventCount))
+        writer.field(
+            "dropped_links_count", number: rows.unsigned(row, Column.droppedLinkCount))
     }
 
     private func identity(

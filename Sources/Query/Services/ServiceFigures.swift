@@ -6,8 +6,9 @@ internal import Rows
 /// Calls, errors and durations of every service over a range of time: out of its SERVER and
 /// CONSUMER spans and those without a parent.
 ///
-/// Cost: reads at most `spanCountMax` spans, by the index on resource and time, however many there
-/// are. Where a process has more than its share, its newest ones stand for the rest.
+/// Cost: reads at most `spanCountMax` spans, however many there are: all by the index on time, or,
+/// if there are more, those of each process by the index on resource and time. Where a process then
+/// has more than its share, its newest ones stand for the rest.
 package struct ServiceFigures: Sendable {
     package static let serviceCountMax = 1_000
     /// Spans that are looked at, over all processes.
@@ -25,7 +26,8 @@ package struct ServiceFigures: Sendable {
     ) throws(QueryFailure) {
         let range = try asked.resolved(nowUnixNs: Int64(Clock.unixNs))
         try range.check(widthNsMax: session.rangeNsMax)
-        var statement = ServiceFigures.statement(range)
+        let isFew = try ServiceFigures.hasFewSpans(range, from: &session)
+        var statement = ServiceFigures.statement(range, isFew: isFew)
         statement.text += " LIMIT \(ServiceFigures.serviceCountMax + 1)"
         let rows = try session.query(statement)
         let count = min(rows.rowCount, ServiceFigures.serviceCountMax)
@@ -76,32 +78,67 @@ package struct ServiceFigures: Sendable {
         }
     }
 
+    /// Whether all spans of `range` may be read. Reads no more than the index.
+    private static func hasFewSpans(
+        _ range: TimeRange, from session: inout ReadSession
+    ) throws(QueryFailure) -> Bool {
+        var statement = SQLStatement()
+        statement.text = """
+            SELECT count(*) FROM (SELECT FROM otel_spans_fact
+                WHERE start_time_unix_nano >= \(statement.bind(range.startUnixNs))
+                    AND start_time_unix_nano < \(statement.bind(range.endUnixNs))
+                LIMIT \(spanCountMax + 1)) AS found
+            """
+        let rows = try session.query(statement)
+        return rows.integer(row: 0, column: 0) ?? 0 <= spanCountMax
+    }
+
+    private static let columns = """
+        start_time_unix_nano, end_time_unix_nano, status_code_id, operation_id, kind_id,
+        parent_span_id
+        """
+
+    private static func allSpans(from start: String, until end: String) -> String {
+        """
+        read AS (
+            SELECT service_name, service_namespace, \(columns), false AS is_cut, 0 AS oldest
+            FROM otel_spans_fact JOIN otel_resources_dim USING (resource_id)
+            WHERE start_time_unix_nano >= \(start) AND start_time_unix_nano < \(end)
+        )
+        """
+    }
+
     /// The share of a process depends on how many there are. A process that has more covers the
     /// time from the oldest of its spans that was read to the end, and is scaled up by that.
-    private static func statement(_ range: TimeRange) -> SQLStatement {
+    private static func shares(from start: String, until end: String) -> String {
+        """
+        resource AS MATERIALIZED (
+            SELECT resource_id, service_name, service_namespace FROM otel_resources_dim
+            WHERE last_seen >= otel_time(\(start)) - interval '1 day'
+        ), share AS (
+            SELECT greatest(\(spansPerResourceMin),
+                \(spanCountMax) / greatest(count(*), 1)) AS count FROM resource
+        ), read AS (
+            SELECT resource.*, span.*,
+                count(*) OVER process = (SELECT count FROM share) AS is_cut,
+                min(start_time_unix_nano) OVER process AS oldest
+            FROM resource CROSS JOIN LATERAL (
+                SELECT \(columns) FROM otel_spans_fact AS fact
+                WHERE fact.resource_id = resource.resource_id
+                    AND start_time_unix_nano >= \(start) AND start_time_unix_nano < \(end)
+                ORDER BY start_time_unix_nano DESC LIMIT (SELECT count FROM share)) AS span
+            WINDOW process AS (PARTITION BY resource.resource_id)
+        )
+        """
+    }
+
+    private static func statement(_ range: TimeRange, isFew: Bool) -> SQLStatement {
         var statement = SQLStatement()
         let start = statement.bind(range.startUnixNs)
         let end = statement.bind(range.endUnixNs)
+        let read = isFew ? allSpans(from: start, until: end) : shares(from: start, until: end)
         statement.text = """
-            WITH resource AS MATERIALIZED (
-                SELECT resource_id, service_name, service_namespace FROM otel_resources_dim
-                WHERE last_seen >= otel_time(\(start)) - interval '1 day'
-            ), share AS (
-                SELECT greatest(\(spansPerResourceMin),
-                    \(spanCountMax) / greatest(count(*), 1)) AS count FROM resource
-            ), read AS (
-                SELECT resource.*, span.*,
-                    count(*) OVER process = (SELECT count FROM share) AS is_cut,
-                    min(start_time_unix_nano) OVER process AS oldest
-                FROM resource CROSS JOIN LATERAL (
-                    SELECT start_time_unix_nano, end_time_unix_nano, status_code_id, operation_id,
-                        kind_id, parent_span_id
-                    FROM otel_spans_fact AS fact
-                    WHERE fact.resource_id = resource.resource_id
-                        AND start_time_unix_nano >= \(start) AND start_time_unix_nano < \(end)
-                    ORDER BY start_time_unix_nano DESC LIMIT (SELECT count FROM share)) AS span
-                WINDOW process AS (PARTITION BY resource.resource_id)
-            ), call AS (
+            WITH \(read), call AS (
                 SELECT read.service_name, read.service_namespace, is_cut,
                     coalesce(status_code_id = 2, false) AS is_error,
                     greatest(end_time_unix_nano - start_time_unix_nano, 0) AS duration,
