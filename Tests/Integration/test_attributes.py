@@ -102,6 +102,18 @@ def send(server, count=SPAN_COUNT):
         assert export(otlp.request("logs", records)).SerializeToString() == b""
 
 
+def wait_for_column(server, db, column, last_unix_nano):
+    """Until the writers put into it what they should. Sends spans to see that, and takes them out again."""
+    newest = f"SELECT {column} FROM otel_spans_fact ORDER BY start_time_unix_nano DESC LIMIT 1"
+
+    def is_used():
+        with server.channel() as channel:
+            Export(channel)(otlp.request("traces", [make_span(0)]))
+        return db.execute(newest).fetchone()[0] is not None
+    eventually(is_used, f"{column} to be used")
+    db.execute("DELETE FROM otel_spans_fact WHERE start_time_unix_nano > %s", [last_unix_nano])
+
+
 def size_without(verbs, scope, key):
     """How much smaller `attributes` are on disk, per row, when they are written without the key."""
     size = f"SELECT sum(COALESCE(pg_column_size(attributes), 0)) / count(*)::float8 FROM {TABLES[scope]}"
@@ -216,6 +228,7 @@ def test_promote_keeps_what_suggest_said(verbs, server):
     assert verbs.path.read_text() == ("# ours\npromote:\n  spans:\n    string:\n      - app.tenant.of.the.request\n"
                                       "    int:\n      - app.retries\n")
     reload(server)
+    wait_for_column(server, verbs.db, "app_retries", last)
     send(server)
     assert verbs.db.execute(f"SELECT count(app_retries), count(*) FROM otel_spans_fact WHERE start_time_unix_nano > {last}"
                             ).fetchone() == (SPAN_COUNT, SPAN_COUNT)

@@ -118,12 +118,12 @@ def test_an_outage(start, database, cluster):
 def test_a_schema_that_is_not_current(start, database):
     server, _, query = start()
     with database.connect() as connection:
-        connection.execute("ALTER VIEW v_otel_spans_enriched RENAME TO elsewhere")
+        connection.execute("ALTER TABLE otel_operations_dim RENAME TO elsewhere")
     try:
         assert "starling migrate" in query.problem(503, "migrating", PATH)["detail"]
     finally:
         with database.connect() as connection:
-            connection.execute("ALTER VIEW elsewhere RENAME TO v_otel_spans_enriched")
+            connection.execute("ALTER TABLE elsewhere RENAME TO otel_operations_dim")
     query.problem(404, "not-found", PATH)
     assert server.daemon.stop() == 0
 
