@@ -45,7 +45,7 @@ package struct SpanSearch: Sendable {
                 BETWEEN \(statement.bind(keys.last?.timeUnixNs ?? 0))
                 AND \(statement.bind(keys.first?.timeUnixNs ?? 0))
             """
-        statement.text = SpanRows.query(over: inner, order: "position", hasResource: true)
+        statement.text = SpanRows.query(over: inner, order: "position")
         return statement
     }
 }
