@@ -240,6 +240,9 @@ def test_semantic_types(served):
     ({"start_time": "now-1h", "cursor": "AQ"}, "invalid-parameter", "cursor", 400),
     ({"start_time": "now-1h", "colour": "red"}, "invalid-parameter", "colour", 400),
     ({"start_time": "now-1h", "filter": "colour=red"}, "invalid-filter", "filter", 400),
+    # Also where there is no partition.
+    ({"start_time": "946684800000000000", "end_time": "946684801000000000", "filter": "name~("}, "invalid-filter", None,
+     400),
     ({"start_time": "now-90d"}, "range-too-wide", "start_time", 422),
 ])
 def test_what_cannot_be_exported(served, parameters, kind, pointer, status):

@@ -343,6 +343,8 @@ def test_what_is_wrong(query):
     query.problem(400, "invalid-parameter", path, RANGE | {"group_by": "route"}, pointer="group_by")
     query.problem(400, "invalid-parameter", path, RANGE | {"step": "0s"}, pointer="step")
     query.problem(400, "invalid-parameter", path, RANGE | {"limit": 0}, pointer="limit")
+    query.problem(400, "invalid-filter", path, body={
+        "time_range": RANGE, "filters": [{"field": "service", "operator": "regex", "value": "("}]})
     query.problem(400, "invalid-parameter", "/api/metrics/search", body={"time_range": {"start_time": "now-1h"}},
                   pointer="/metric")
     query.problem(400, "invalid-filter", "/api/metrics/search", body={

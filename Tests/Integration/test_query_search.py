@@ -335,6 +335,10 @@ def test_cursors_belong_to_their_question(served, path, elements):
     ({"start_time": "now-1h", "colour": "red"}, "invalid-parameter", "colour"),
     ({"start_time": "now-1h", "kind": "x"}, "invalid-filter", "kind"),
     ({"start_time": "now-1h", "filters": "{}"}, "invalid-filter", "filters"),
+    # Where there is no row, and where no resource passes as well.
+    ({"start_time": "2000-01-01T00:00:00Z", "end_time": "2000-01-01T00:00:01Z", "filter": "name~("}, "invalid-filter",
+     None),
+    ({"start_time": "now-1h", "service": "nobody", "filter": "attr.key~a{2"}, "invalid-filter", None),
     ({"start_time": "now-1h", "min_duration": "fast"}, None, "min_duration")])
 def test_bad_parameters(served, parameters, kind, pointer):
     for path in ("/api/spans", "/api/traces"):

@@ -272,10 +272,29 @@ def test_what_is_no_tail(served):
             ("logs", {"cursor": place, "service": "x"}, "cursor-mismatch", "cursor"),
             ("spans", {"cursor": place}, "cursor-mismatch", "cursor"),
             ("spans", {"start_time": "yesterday"}, "invalid-parameter", "start_time"),
-            ("spans", {"filter": "nothing=1"}, "invalid-filter", "filter")]:
+            ("spans", {"filter": "nothing=1"}, "invalid-filter", "filter"),
+            # What only PostgreSQL knows, where there is nothing to be looked at as well.
+            ("spans", {"filter": "name~("}, "invalid-filter", None),
+            ("logs", {"filter": "resource.host.name~a{2"}, "invalid-filter", None),
+            ("logs", {"service": "nobody", "filter": "attr.key~["}, "invalid-filter", None)]:
         problem(400, kind, f"/api/{elements}/tail", parameters, pointer=pointer)
     problem(422, "range-too-wide", "/api/logs/tail", {"start_time": "now-90d"})
     assert served.query.request("/api/logs/tail", method="HEAD").status == 200
+
+
+def test_a_schema_of_another_version_is_said_at_once(database, start_server, db):
+    """As a search says it; the tails before go on."""
+    served = start(database, start_server, SETTINGS)
+    parameters = {"filter": "attr.key>=1"}
+    db.execute("ALTER FUNCTION otel_value_int(jsonb) RENAME TO otel_value_int_of_another_version")
+    try:
+        searched = served.query.problem(503, "migrating", "/api/logs", parameters | {"start_time": "now-1h"})
+        assert served.query.problem(503, "migrating", "/api/logs/tail", parameters)["detail"] == searched["detail"]
+    finally:
+        db.execute("ALTER FUNCTION otel_value_int_of_another_version(jsonb) RENAME TO otel_value_int")
+    with TailClient(served.port, "logs", parameters).wait_begin() as tail:
+        assert tail.response.status == 200
+    assert served.server.daemon.stop() == 0
 
 
 def test_the_end_of_the_daemon_ends_tails(database, start_server):

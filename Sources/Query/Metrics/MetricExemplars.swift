@@ -18,7 +18,7 @@ package struct MetricExemplars: Sendable {
         var warnings = [question.limitWarning].compactMap { $0 } + metric.warnings
         // Summaries have none.
         let limit = metric.kind == .summary ? 0 : question.limit
-        let compiler = FilterCompiler(.series, try session.fieldCatalogue())
+        let compiler = try session.compiler(of: question.filter, .series)
         let rows = try session.query(
             statement(metric.kind == .summary ? .sum : metric.kind, range, compiler))
         if limit > 0, rows.rowCount > limit {

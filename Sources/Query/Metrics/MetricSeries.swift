@@ -24,7 +24,7 @@ package struct MetricSeries: Sendable {
                     + metric.typeName, pointer: "aggregation")
         }
         let steps = MetricSteps(range, askedNs: question.stepNs)
-        let compiler = FilterCompiler(.series, try session.fieldCatalogue())
+        let compiler = try session.compiler(of: question.filter, .series)
         let statement = MetricStatement.make(
             question, metric.kind, aggregation, steps, compiler)
         let rows = try session.query(statement)

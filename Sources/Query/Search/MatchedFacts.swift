@@ -26,10 +26,11 @@ struct MatchedFacts {
     func source(of partition: String) -> String { compiler.source(of: partition) }
 
     /// Looks up which resources the filter means: facts have an index by resource and time.
+    /// Errors: `invalidFilter`, `migrating`; those of the database.
     init(
         _ filter: Filter, of subject: FilterSubject, from session: inout ReadSession
     ) throws(QueryFailure) {
-        let compiler = FilterCompiler(subject, try session.fieldCatalogue())
+        let compiler = try session.compiler(of: filter, subject)
         let parts = filter.conjuncts
         let ids = try MatchedFacts.resourceIDs(
             parts.filter(\.isOfResource), compiler, from: &session)

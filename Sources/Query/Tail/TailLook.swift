@@ -17,14 +17,46 @@ struct FoundRows {
     var isEmpty: Bool { rows.isEmpty && skippedCount == 0 }
 }
 
+/// Reads the rows of one question, spans or log records.
+protocol RowLook {
+    func check(from session: inout ReadSession) throws(QueryFailure)
+    func rows(
+        of part: StoredBatches.Part, after key: [Int64]?, from session: inout ReadSession
+    ) throws(QueryFailure) -> FoundRows
+    func history(
+        since start: AskedTimeRange, at snapshot: TransactionSnapshot,
+        from session: inout ReadSession
+    ) throws(QueryFailure) -> FoundRows
+}
+
+extension TailQuestion {
+    var look: any RowLook {
+        switch elements {
+        case .logs: TailLook<LogKey>(elements: .logs, filter: filter)
+        case .spans, .traces: TailLook<SpanKey>(elements: .spans, filter: filter)
+        }
+    }
+}
+
 /// Reads the rows of one question that some transactions have stored.
-struct TailLook<Key: ItemKey> {
+struct TailLook<Key: ItemKey>: RowLook {
     let elements: SearchQuestion.Elements
     let filter: Filter
 
+    /// Lets the database read the question, of no row. Errors: those of a search.
+    func check(from session: inout ReadSession) throws(QueryFailure) {
+        let facts = try MatchedFacts(filter, of: elements.subject, from: &session)
+        var statement = facts.statement
+        let nothing = facts.isIn(TimeRange(startUnixNs: 0, endUnixNs: 0), in: &statement)
+        statement.text = """
+            SELECT \(Key.columns) FROM \(facts.source) WHERE \(facts.condition) AND \(nothing)
+            """
+        try session.query(statement)
+    }
+
     /// The newest of the rows of `part` that stand behind `key`.
     func rows(
-        of part: StoredBatches.Part, after key: [Int64]? = nil, from session: inout ReadSession
+        of part: StoredBatches.Part, after key: [Int64]?, from session: inout ReadSession
     ) throws(QueryFailure) -> FoundRows {
         let facts = try MatchedFacts(filter, of: elements.subject, from: &session)
         guard facts.resourceIDs?.isEmpty != true else { return FoundRows() }

@@ -37,6 +37,8 @@ struct TailRound {
     private init(tails: [Tail]) { self.tails = tails }
 
     private mutating func run(from session: inout ReadSession) throws(QueryFailure) {
+        for tail in tails where tail.position == nil { try check(tail, from: &session) }
+        let tails = tails.filter { !$0.stream.isOver }
         for tail in tails where tail.position == nil { tail.position = tail.question.cursor }
         let (begun, new) = (
             tails.filter { $0.position != nil }, tails.filter { $0.position == nil }
@@ -70,6 +72,21 @@ struct TailRound {
         guard let now else { return }
         let goal = TailCursor(since: now.snapshot, sinceUnixNs: now.unixNs)
         for tail in new { try begin(tail, goal, from: &session) }
+    }
+
+    /// What a search would refuse is refused before anything is sent.
+    private func check(_ tail: Tail, from session: inout ReadSession) throws(QueryFailure) {
+        do throws(QueryFailure) {
+            try tail.question.look.check(from: &session)
+        } catch {
+            try TailRound.end(tail, error)
+        }
+    }
+
+    /// `tail` ends with `error`. Errors: `error`, where it is that of every tail.
+    private static func end(_ tail: Tail, _ error: QueryFailure) throws(QueryFailure) {
+        if error.kind == .databaseUnavailable || error.kind == .cancelled { throw error }
+        tail.stream.fail(error)
     }
 
     private static func group(_ tail: Tail) -> Group {
@@ -139,7 +156,7 @@ struct TailRound {
         let question = tails[0].question
         let found: FoundRows
         do throws(QueryFailure) {
-            found = try TailRound.rows(of: part, after: key, question, from: &session)
+            found = try question.look.rows(of: part, after: key, from: &session)
         } catch {
             switch error.kind {
             case .queryTimeout:
@@ -194,45 +211,14 @@ struct TailRound {
             figures.readCount += 1
             let found: FoundRows
             do throws(QueryFailure) {
-                found = try TailRound.history(
-                    tail.question, since: start, at: goal.since, from: &session)
+                found = try tail.question.look.history(
+                    since: start, at: goal.since, from: &session)
             } catch {
-                if error.kind == .databaseUnavailable || error.kind == .cancelled { throw error }
-                return tail.stream.fail(error)
+                return try TailRound.end(tail, error)
             }
             if found.skippedCount == nil { tail.append(.lagged(nil, cursor: nil)) }
             for row in found.rows { tail.append(.row(row.json, cursor: nil)) }
         }
         move(tail, to: goal)
-    }
-
-    // MARK: Signals
-
-    private static func rows(
-        of part: StoredBatches.Part, after key: [Int64]?, _ question: TailQuestion,
-        from session: inout ReadSession
-    ) throws(QueryFailure) -> FoundRows {
-        switch question.elements {
-        case .logs:
-            try TailLook<LogKey>(elements: .logs, filter: question.filter)
-                .rows(of: part, after: key, from: &session)
-        case .spans, .traces:
-            try TailLook<SpanKey>(elements: .spans, filter: question.filter)
-                .rows(of: part, after: key, from: &session)
-        }
-    }
-
-    private static func history(
-        _ question: TailQuestion, since start: AskedTimeRange, at snapshot: TransactionSnapshot,
-        from session: inout ReadSession
-    ) throws(QueryFailure) -> FoundRows {
-        switch question.elements {
-        case .logs:
-            try TailLook<LogKey>(elements: .logs, filter: question.filter)
-                .history(since: start, at: snapshot, from: &session)
-        case .spans, .traces:
-            try TailLook<SpanKey>(elements: .spans, filter: question.filter)
-                .history(since: start, at: snapshot, from: &session)
-        }
     }
 }
