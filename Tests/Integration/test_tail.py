@@ -249,6 +249,18 @@ def test_what_was_stored_before_comes_first(served, other):
         assert sorted(names_of(tail, "logs")) == sorted(name for names in batches for name in names)
 
 
+def test_as_many_of_those_before_as_are_asked_for(served):
+    service = f"limited-{otlp.unique()}"
+    names = unique(1_100)
+    send(served.server, *(request("spans", names[start:start + 100], service) for start in range(0, len(names), 100)))
+    listed = served.query.get("/api/spans", {"start_time": "now-5m", "service": service, "limit": 1000})["spans"][::-1]
+    for limit, count, lags in [(7, 7, []), (1_000, 1_000, []), (1_001, 1_000, [None]), (None, 1_000, [None])]:
+        parameters = {"service": service, "start_time": "now-5m"} | ({"start_limit": limit} if limit else {})
+        with TailClient(served.port, "spans", parameters).wait_begin() as tail:
+            assert (len(tail.rows), tail.lags) == (count, lags)
+            assert tail.rows == listed[-count:]
+
+
 def test_limit_ends_it(served):
     with TailClient(served.port, "logs", {"limit": 3}) as tail:
         send(served.server, request("logs", unique(2)))
@@ -272,6 +284,8 @@ def test_what_is_no_tail(served):
             ("logs", {"cursor": place, "service": "x"}, "cursor-mismatch", "cursor"),
             ("spans", {"cursor": place}, "cursor-mismatch", "cursor"),
             ("spans", {"start_time": "yesterday"}, "invalid-parameter", "start_time"),
+            ("spans", {"start_limit": 5}, "invalid-parameter", "start_limit"),
+            ("spans", {"start_time": "now-1m", "start_limit": 0}, "invalid-parameter", "start_limit"),
             ("spans", {"filter": "nothing=1"}, "invalid-filter", "filter"),
             # What only PostgreSQL knows, where there is nothing to be looked at as well.
             ("spans", {"filter": "name~("}, "invalid-filter", None),

@@ -24,8 +24,8 @@ protocol RowLook {
         of part: StoredBatches.Part, after key: [Int64]?, from session: inout ReadSession
     ) throws(QueryFailure) -> FoundRows
     func history(
-        since start: AskedTimeRange, at snapshot: TransactionSnapshot,
-        from session: inout ReadSession
+        since start: AskedTimeRange, _ limit: TailQuestion.HistoryLimit,
+        at snapshot: TransactionSnapshot, from session: inout ReadSession
     ) throws(QueryFailure) -> FoundRows
 }
 
@@ -89,12 +89,12 @@ struct TailLook<Key: ItemKey>: RowLook {
 
     /// The newest rows since `start` that were there at `snapshot`.
     func history(
-        since start: AskedTimeRange, at snapshot: TransactionSnapshot,
-        from session: inout ReadSession
+        since start: AskedTimeRange, _ limit: TailQuestion.HistoryLimit,
+        at snapshot: TransactionSnapshot, from session: inout ReadSession
     ) throws(QueryFailure) -> FoundRows {
         let question = SearchQuestion(
             elements, asked: start, filter: filter,
-            limit: try PageLimit(Int64(TailLimits.historyRowCountMax)), cursor: nil)
+            limit: try PageLimit(Int64(limit.count)), cursor: nil)
         let search = ItemSearch<Key>(question: question) { statement in
             let text = statement.bind(snapshot.text)
             return """
@@ -105,7 +105,8 @@ struct TailLook<Key: ItemKey>: RowLook {
         }
         let page = try search.run(on: &session)
         var found = try wholeRows(of: page.keys, from: &session)
-        found.skippedCount = page.nextCursor == nil ? 0 : nil
+        let hasAll = page.nextCursor == nil || (!page.isCutShort && !limit.tellsOlder)
+        found.skippedCount = hasAll ? 0 : nil
         return found
     }
 

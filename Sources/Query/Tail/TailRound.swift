@@ -212,7 +212,7 @@ struct TailRound {
             let found: FoundRows
             do throws(QueryFailure) {
                 found = try tail.question.look.history(
-                    since: start, at: goal.since, from: &session)
+                    since: start, tail.question.historyLimit, at: goal.since, from: &session)
             } catch {
                 return try TailRound.end(tail, error)
             }

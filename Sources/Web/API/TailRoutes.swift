@@ -25,6 +25,7 @@ enum TailRoutes {
         let (filter, _) = try SearchParameters.filter(elements, taking: &request)
         let form = try form(of: request, try request.take("format"))
         let startTime = try request.take("start_time")
+        let startLimit = try request.takeInt("start_limit")
         let limit = try request.takeInt("limit")
         let written = try request.take("cursor")
         try request.checkNothingIsLeft()
@@ -32,7 +33,7 @@ enum TailRoutes {
         let last = request.lastEventID.flatMap { $0.isEmpty ? nil : $0 }
         return try TailQuestion(
             elements, filter: filter, form: form, startTime: last == nil ? startTime : nil,
-            limit: limit, cursor: last ?? written)
+            startLimit: last == nil ? startLimit : nil, limit: limit, cursor: last ?? written)
     }
 
     private static func form(

@@ -53,6 +53,9 @@ struct FilterOptions: ParsableArguments {
 
 /// Which page, and in which form.
 struct PageOptions: ParsableArguments {
+    /// As the API has it.
+    static let limitMax = 1_000
+
     @Option(help: "How many, 1 to 1000.")
     var limit = 20
 

@@ -14,6 +14,7 @@ struct QueryMetrics: ParsableCommand {
 
     @OptionGroup var page: PageOptions
     @OptionGroup var answer: AnswerOptions
+    @OptionGroup var noFollowing: NoFollowOptions
 
     func run() throws {
         let parameters = page.parameters + (prefix.map { [("prefix", $0)] } ?? [])
@@ -41,6 +42,7 @@ struct QueryServices: ParsableCommand {
 
     @OptionGroup var range: RangeOptions
     @OptionGroup var answer: AnswerOptions
+    @OptionGroup var noFollowing: NoFollowOptions
 
     func run() throws {
         try answer.run("/api/services", range.parameters) { found in
@@ -72,6 +74,7 @@ struct QueryMap: ParsableCommand {
 
     @OptionGroup var range: RangeOptions
     @OptionGroup var answer: AnswerOptions
+    @OptionGroup var noFollowing: NoFollowOptions
 
     func run() throws {
         let parameters = range.parameters + (service.map { [("service", $0)] } ?? [])

@@ -16,6 +16,7 @@ struct QueryVerb: ParsableCommand {
               starling query spans --service shop --filter 'duration_nanos>=250ms'
               starling query logs --since 6h --filter 'severity_number>=ERROR' --text timeout
               starling query services --since 1h
+              starling query logs --since 15m --filter 'severity_number>=WARN' --follow
             """,
         subcommands: [
             QueryTraces.self, QuerySpans.self, QueryLogs.self, QueryMetrics.self,
@@ -60,6 +61,7 @@ struct QueryTraces: ParsableCommand {
     @OptionGroup var filter: FilterOptions
     @OptionGroup var page: PageOptions
     @OptionGroup var answer: AnswerOptions
+    @OptionGroup var noFollowing: NoFollowOptions
 
     func run() throws {
         let parameters = range.parameters + filter.parameters + page.parameters
@@ -91,9 +93,13 @@ struct QuerySpans: ParsableCommand {
     @OptionGroup var range: RangeOptions
     @OptionGroup var filter: FilterOptions
     @OptionGroup var page: PageOptions
+    @OptionGroup var following: FollowOptions
     @OptionGroup var answer: AnswerOptions
 
     func run() throws {
+        if following.follow {
+            return try following.run(.spans, range, filter.parameters, page, answer)
+        }
         let parameters = range.parameters + filter.parameters + page.parameters
         try answer.run("/api/spans", parameters) { found in
             var table = TextTable(
@@ -124,12 +130,15 @@ struct QueryLogs: ParsableCommand {
     @OptionGroup var range: RangeOptions
     @OptionGroup var filter: FilterOptions
     @OptionGroup var page: PageOptions
+    @OptionGroup var following: FollowOptions
     @OptionGroup var answer: AnswerOptions
 
     func run() throws {
-        let parameters =
-            range.parameters + filter.parameters + page.parameters
-            + (text.map { [("text", $0)] } ?? [])
+        let conditions = filter.parameters + (text.map { [("text", $0)] } ?? [])
+        if following.follow {
+            return try following.run(.logs, range, conditions, page, answer)
+        }
+        let parameters = range.parameters + conditions + page.parameters
         try answer.run("/api/logs", parameters) { found in
             var table = TextTable("TIME", "SEVERITY", "SERVICE", "BODY")
             for record in found.objects("logs") {

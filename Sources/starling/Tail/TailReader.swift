@@ -10,6 +10,8 @@ struct TailReader {
     /// The begin of a line whose end has not come.
     private var rest: [UInt8] = []
     private var shownCount = 0
+    /// Rows from before the first place. A connection that breaks there begins with them again.
+    private var unplaced: [[UInt8]] = []
     /// Where to go on; nil before the first place.
     private(set) var cursor: String?
     /// Whether anything has come since `begin`.
@@ -33,6 +35,7 @@ struct TailReader {
     /// The next connection begins.
     mutating func begin() {
         rest = []
+        unplaced = []
         hasHeard = false
         lastWords = nil
     }
@@ -67,9 +70,8 @@ struct TailReader {
     private mutating func take(line: [UInt8]) throws(DaemonError) {
         if let (row, place) = TailReader.parts(of: line) {
             hasBegun = true
-            shownCount += 1
-            cursor = place ?? cursor
-            return try printer.show(Array(row))
+            unplaced.append(Array(row))
+            return try reach(place)
         }
         guard let object = (try? JSONValue(line)).flatMap({ JSONObject($0) }) else {
             throw TailReader.noTail
@@ -86,7 +88,22 @@ struct TailReader {
                 throw DaemonError(.failed, error.text("detail"))
             }
         }
-        cursor = object["cursor"]?.text ?? cursor
+        try reach(object["cursor"]?.text)
+    }
+
+    /// Shows what has come, where that is known not to come again.
+    private mutating func reach(_ place: String?) throws(DaemonError) {
+        cursor = place ?? cursor
+        if cursor != nil { try showUnplaced() }
+    }
+
+    /// The tail is over.
+    mutating func finish() throws(DaemonError) { try showUnplaced() }
+
+    private mutating func showUnplaced() throws(DaemonError) {
+        for row in unplaced { try printer.show(row) }
+        shownCount += unplaced.count
+        unplaced.removeAll(keepingCapacity: true)
     }
 
     /// The row within `{"row":…}` or `{"row":…,"cursor":"…"}`, as it came, and the cursor; nil of

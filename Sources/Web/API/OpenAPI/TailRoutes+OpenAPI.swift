@@ -29,6 +29,10 @@ extension TailRoutes {
                 name: "start_time", schema: .text,
                 summary: "Stored rows from then on come first; not together with cursor",
                 isOpaque: true),
+            Operation.Parameter(
+                name: "start_limit", schema: .count(1...Int.max),
+                summary: "How many of those, the newest; 1,000 at most, and unless it is given",
+                isOpaque: true),
         ]
     }
 
