@@ -250,6 +250,35 @@ def test_what_cannot_be_exported(served, parameters, kind, pointer, status):
     query.problem(status, kind, "/api/spans/export", parameters, pointer=pointer)
 
 
+@pytest.mark.parametrize("name, field, value", [("spans", "status", "OK"), ("logs", "severity_number", 9),
+                                                ("metrics", "type", "gauge")])
+def test_a_body_asks_for_the_same(served, name, field, value):
+    server, query, _ = served
+    with server.channel() as channel:
+        Export(channel)(otlp.request("metrics", [otlp.gauge(), otlp.gauge()]))
+    place = {"start_time": EVERYTHING["start_time"], "end_time": str(EVERYTHING["end_time"])}
+    body = {"time_range": place, "filters": [{"field": field, "operator": "eq", "value": value}]}
+    for parameters in ({}, {"format": "csv"}, {"format": "otlp-json"}):
+        wanted = exported(query, name, **{field: value} | parameters)
+        found = query.request(f"/api/{name}/export", parameters, body)
+        assert (found.status, found.body) == (200, wanted.body) and found.body.count("\n") > 1 - bool(parameters)
+        for header in ("Content-Type", "Content-Disposition"):
+            assert found.headers[header] == wanted.headers[header]
+    [line] = query.request(f"/api/{name}/export", body=body | {"pagination": {"limit": 1}}).body.split("\n")[:-1]
+    assert line == exported(query, name, **{field: value}).body.split("\n")[0]
+    path = f"/api/{name}/export"
+    for wrong, kind, pointer in [
+            (b"{", "invalid-parameter", None), ({}, "invalid-parameter", "/time_range"),
+            ({"time_range": place, "limit": 1}, "invalid-parameter", "/limit"),
+            ({"time_range": place, "pagination": {"limit": 0}}, "invalid-parameter", "/pagination/limit"),
+            ({"time_range": place, "pagination": {"cursor": "AQ"}}, "invalid-parameter", "/pagination/cursor"),
+            ({"time_range": place, "filters": [{"field": "x"}]}, "invalid-filter", "/filters/0"),
+            ({"filters": [{"field": "trace_id", "operator": "eq", "value": "ab" * 16}]},
+             "invalid-filter" if name == "metrics" else "invalid-parameter", None)]:
+        query.problem(400, kind, path, body=wrong, pointer=pointer)
+    query.problem(400, "invalid-parameter", path, {"start_time": "now-1h"}, body=body, pointer="start_time")
+
+
 # What is sent while it is made. The spans are so many, and so large, that no socket holds them.
 
 LARGE_COUNT = 1_000

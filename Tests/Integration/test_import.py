@@ -32,7 +32,7 @@ def source(database, start_server):
     server = start_server(database, settings)
     api.wait_ready()
     sent = {signal: [Maker(random.Random(f"import/{signal}/{number}")).request(signal)
-                     for number in range(CASE_COUNT)] for signal in ("traces", "logs")}
+                     for number in range(CASE_COUNT)] for signal in otlp.SIGNALS}
     for request in sent["logs"]:
         has_time(request)
     with server.channel() as channel:
@@ -96,7 +96,7 @@ def item_count(requests):
     return all_pieces(requests).total()
 
 
-@pytest.mark.parametrize("signal", ["traces", "logs"])
+@pytest.mark.parametrize("signal", otlp.SIGNALS)
 def test_round_trip(source, target, stored, binary, tmp_path, signal):
     """Exported to a file, imported from it: the second database holds what the first was sent."""
     path = tmp_path / "all.jsonl"

@@ -33,6 +33,10 @@ import Testing
             writer.field("object", json: Array("{\"a\": 1}".utf8))
             writer.field("nothing", json: nil)
             writer.field("value", json: Array("1".utf8), text: nil)
+            writer.field("double", double: -0.5)
+            writer.field("none", double: nil)
+            writer.field("infinite", double: -.infinity)
+            writer.lacks(["one", "two"])
             unsafe [UInt8(0xab), 0x0f].withUnsafeBytes {
                 writer.field("hex", hex: unsafe ByteSlice($0))
             }
@@ -45,13 +49,14 @@ import Testing
         ExportFormTests.record(to: &json)
         let line =
             "{\"number\":-1,\"digits\":\"9223372036854775807\",\"truth\":true,"
-            + "\"object\":{\"a\": 1},\"nothing\":null,\"value\":1,\"hex\":\"ab0f\"}\n"
+            + "\"object\":{\"a\": 1},\"nothing\":null,\"value\":1,\"double\":-0.5,"
+            + "\"none\":null,\"infinite\":\"-Infinity\",\"hex\":\"ab0f\"}\n"
         #expect(String(decoding: json.bytes, as: UTF8.self) == line + line)
         var csv = CSVWriter()
         ExportFormTests.record(to: &csv)
         #expect(
             String(decoding: csv.bytes, as: UTF8.self)
-                == "-1,9223372036854775807,true,\"{\"\"a\"\": 1}\",,1,ab0f\r\n")
+                == "-1,9223372036854775807,true,\"{\"\"a\"\": 1}\",,1,-0.5,,-Infinity,,,ab0f\r\n")
     }
 
     @Test(

@@ -22,7 +22,7 @@ SOURCES = {
     "Sources/Collector/Auth/TokenTable.swift", "Sources/Collector/Auth/TokenCache.swift",
     "Sources/Collector/Auth/TokenKeeper.swift", "Sources/Collector/Ingest/LargeDecoder.swift",
     "Sources/Postgres/Tokens.swift", "Sources/Query/Stream/ChunkStream.swift", "Sources/Web/API/StreamedBody.swift",
-    "Sources/Query/Export/Export.swift", "Sources/Query/Tail/TailQueue.swift"}
+    "Sources/Query/Export/ExportRun.swift", "Sources/Query/Tail/TailQueue.swift"}
 # Values that bound nothing, or that configuration replaces, which the table then names instead.
 NO_LIMITS = {
     "HTTP2Settings.concurrentStreamsMax", "HTTP2Settings.streamWindowBytes", "HTTP2Settings.connectionWindowBytes",

@@ -151,7 +151,8 @@ package enum MergedAttributes {
         ofDimension(prefix: "otel_scope_attrs", idColumn: "scope_id", id: id)
     }
 
-    static func ofSeries(id: String) -> String {
+    /// Of the metric series that the SQL expression `id` names.
+    package static func ofSeries(id: String) -> String {
         ofDimension(prefix: "otel_metric_series_attrs", idColumn: "series_id", id: id)
     }
 }

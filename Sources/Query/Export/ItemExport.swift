@@ -3,7 +3,6 @@ internal import Postgres
 
 /// How items of one kind are read and written by an export.
 protocol ItemExport {
-    init(_ format: ExportFormat, _ catalogue: FieldCatalogue)
     /// What goes after SELECT, of the source of a filter.
     var columns: [String] { get }
     /// What goes after ORDER BY: the same for the same rows.
@@ -12,99 +11,76 @@ protocol ItemExport {
     static var scopeColumn: Int { get }
     /// The fields of a record, in their order.
     static var names: [String] { get }
+    /// Reads what `rows` need beside their resources and scopes.
+    mutating func load(
+        _ rows: borrowing QueryResult, from session: inout ReadSession
+    ) throws(QueryFailure)
     /// Writes the record of a row.
     func record(
         _ rows: borrowing QueryResult, row: Int, _ origins: Origins,
         to writer: inout some RecordWriter)
     /// The members of OTLP's messages that hold items: of the request, of its elements, of theirs.
     static var otlpLists: (request: String, scopes: String, items: String) { get }
-    /// Writes the item of a row in OTLP's JSON.
-    func otlp(_ rows: borrowing QueryResult, row: Int, to writer: inout JSONWriter)
+    /// Writes items in OTLP's JSON: `group` are the rows of one resource and scope.
+    func otlp(_ rows: borrowing QueryResult, _ group: [Int], to writer: inout JSONWriter)
 }
 
-/// Writes the rows of an export in its format, and hands on what is as large as a chunk.
-struct ExportSink<Item: ItemExport>: ~Copyable {
-    private let item: Item
-    private let format: ExportFormat
-    private let stream: ChunkStream
-    private var origins = Origins()
-    private var json = JSONWriter()
-    private var csv = CSVWriter()
+extension ItemExport {
+    mutating func load(
+        _ rows: borrowing QueryResult, from session: inout ReadSession
+    ) throws(QueryFailure) {}
+}
 
-    init(_ item: Item, _ format: ExportFormat, to stream: ChunkStream) {
-        self.item = item
-        self.format = format
-        self.stream = stream
-        if format == .csv { csv.names(Item.names) }
-    }
+/// Items of an export with what many of them have in common.
+struct ExportedItems<Item: ItemExport> {
+    private var item: Item
+    private var origins = Origins()
+
+    init(_ item: Item) { self.item = item }
+
+    /// What goes after SELECT.
+    var columns: [String] { item.columns }
 
     /// Errors: `cancelled` where nobody wants it any more; those of the database.
     mutating func write(
-        _ rows: borrowing QueryResult, from session: inout ReadSession
+        _ rows: borrowing QueryResult, to sink: inout ExportSink, from session: inout ReadSession
     ) throws(QueryFailure) {
         try origins.load(
             of: rows, resourceColumn: Item.resourceColumn, scopeColumn: Item.scopeColumn,
             from: &session)
-        guard format != .otlpJSON else {
-            writeRequest(rows)
-            return try flush(from: ChunkStream.chunkSizeBytes)
+        try item.load(rows, from: &session)
+        guard sink.format != .otlpJSON else {
+            writeRequest(rows, to: &sink.json)
+            return try sink.flush()
         }
         for row in 0..<rows.rowCount {
-            if format == .csv {
-                item.record(rows, row: row, origins, to: &csv)
+            if sink.format == .csv {
+                item.record(rows, row: row, origins, to: &sink.csv)
             } else {
-                item.record(rows, row: row, origins, to: &json)
+                item.record(rows, row: row, origins, to: &sink.json)
             }
-            try flush(from: ChunkStream.chunkSizeBytes)
+            try sink.flush()
         }
     }
 
-    /// Hands on the rest.
-    mutating func finish() throws(QueryFailure) { try flush(from: 1) }
-
-    private mutating func writeRequest(_ rows: borrowing QueryResult) {
+    private func writeRequest(_ rows: borrowing QueryResult, to writer: inout JSONWriter) {
         var groups = OTLPGroups()
         for row in 0..<rows.rowCount {
             groups.add(
                 row, resourceID: rows.integer(row: row, column: Item.resourceColumn) ?? 0,
                 scopeID: rows.integer(row: row, column: Item.scopeColumn))
         }
-        json.object { writer in
+        writer.object { writer in
             writer.key(Item.otlpLists.request)
             writer.list { writer in
                 groups.write(
                     origins, scopes: Item.otlpLists.scopes, items: Item.otlpLists.items,
                     to: &writer
-                ) { row, writer in
-                    item.otlp(rows, row: row, to: &writer)
+                ) { group, writer in
+                    item.otlp(rows, group, to: &writer)
                 }
             }
         }
-        json.endLine()
-    }
-
-    /// What is at least `sizeBytes`.
-    private mutating func flush(from sizeBytes: Int) throws(QueryFailure) {
-        if json.bytes.count >= sizeBytes {
-            try stream.putAll(json.bytes)
-            json.removeAll()
-        }
-        if csv.bytes.count >= sizeBytes {
-            try stream.putAll(csv.bytes)
-            csv.removeAll()
-        }
-    }
-}
-
-extension ChunkStream {
-    /// Adds `bytes` in chunks.
-    fileprivate func putAll(_ bytes: [UInt8]) throws(QueryFailure) {
-        guard bytes.count > 2 * ChunkStream.chunkSizeBytes else { return try put(bytes) }
-        var start = 0
-        while start < bytes.count {
-            let end = min(start + ChunkStream.chunkSizeBytes, bytes.count)
-            try put(Array(bytes[start..<end]))
-            start = end
-        }
+        writer.endLine()
     }
 }

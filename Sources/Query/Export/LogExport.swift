@@ -120,7 +120,11 @@ struct LogExport: ItemExport {
 
     static let otlpLists = (request: "resourceLogs", scopes: "scopeLogs", items: "logRecords")
 
-    func otlp(_ rows: borrowing QueryResult, row: Int, to writer: inout JSONWriter) {
+    func otlp(_ rows: borrowing QueryResult, _ group: [Int], to writer: inout JSONWriter) {
+        for row in group { otlp(rows, row, to: &writer) }
+    }
+
+    private func otlp(_ rows: borrowing QueryResult, _ row: Int, to writer: inout JSONWriter) {
         writer.object { writer in
             func integer(_ column: Int) -> Int64? { rows.integer(row: row, column: column) }
             let (time, observed) = (integer(Column.timeUnixNs), integer(Column.observedUnixNs))

@@ -13,11 +13,15 @@ protocol RecordWriter {
     /// 64 bits, of which a number in JSON would lose digits.
     mutating func field(_ name: String, digits: Int64?)
     mutating func field(_ name: String, hex: ByteSlice?)
+    /// One that JSON has no number for is its name: `NaN`, `Infinity`, `-Infinity`.
+    mutating func field(_ name: String, double: Double?)
     /// JSON text.
     mutating func field(_ name: String, json: [UInt8]?)
     mutating func field(_ name: String, truth: Bool)
     /// A value of any kind as JSON text, which is a string where `text` is there.
     mutating func field(_ name: String, json: [UInt8]?, text: ByteSlice?)
+    /// Fields that the kind of item does not have.
+    mutating func lacks(_ names: [String])
 }
 
 /// An object on a line of its own.
@@ -46,6 +50,13 @@ extension JSONWriter: RecordWriter {
         guard let value else { return null() }
         unsafe value.withUnsafeBytes { json(unsafe ByteSlice($0)) }
     }
+
+    mutating func field(_ name: String, double value: Double?) {
+        key(name)
+        if let value { double(value) } else { null() }
+    }
+
+    mutating func lacks(_ names: [String]) {}
 
     mutating func field(_ name: String, truth value: Bool) {
         key(name)
@@ -111,6 +122,13 @@ struct CSVWriter: RecordWriter {
         guard let json else { return }
         unsafe json.withUnsafeBytes { unsafe append($0) }
     }
+
+    mutating func field(_ name: String, double: Double?) {
+        field(name, word: double.map { $0.wireText })
+    }
+
+    /// As null.
+    mutating func lacks(_ names: [String]) { for _ in names { separate() } }
 
     mutating func field(_ name: String, truth: Bool) {
         separate()

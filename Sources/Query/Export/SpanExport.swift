@@ -138,7 +138,11 @@ struct SpanExport: ItemExport {
 
     static let otlpLists = (request: "resourceSpans", scopes: "scopeSpans", items: "spans")
 
-    func otlp(_ rows: borrowing QueryResult, row: Int, to writer: inout JSONWriter) {
+    func otlp(_ rows: borrowing QueryResult, _ group: [Int], to writer: inout JSONWriter) {
+        for row in group { otlp(rows, row, to: &writer) }
+    }
+
+    private func otlp(_ rows: borrowing QueryResult, _ row: Int, to writer: inout JSONWriter) {
         let span = StoredSpan(
             rows, row: row, first: Column.span, promoted: attributes.promoted)
         let traceID = TraceBits(rows.bytes(row: row, column: Column.traceID)).text

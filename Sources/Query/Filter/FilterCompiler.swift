@@ -14,12 +14,13 @@ package struct FilterCompiler: Sendable {
         self.catalogue = catalogue
     }
 
-    /// Goes after FROM. Spans and log records are called `fact` in it, series `series`.
+    /// Goes after FROM. Spans, log records and points are called `fact` in it, series `series`.
     package var source: String { source(of: nil) }
 
     /// The same, of one partition of the facts.
     func source(of partition: String?) -> String {
-        switch subject {
+        if subject == .series, let partition { return FilterCompiler.points(of: partition) }
+        return switch subject {
         case .spans:
             """
             \(partition ?? "otel_spans_fact") AS fact
@@ -41,6 +42,17 @@ package struct FilterCompiler: Sendable {
             LEFT JOIN otel_scopes_dim AS scope USING (scope_id)
             """
         }
+    }
+
+    /// Outer joins, so that those are left out of which nothing is asked for.
+    private static func points(of partition: String) -> String {
+        """
+        \(partition) AS fact
+        LEFT JOIN otel_metric_series_dim AS series USING (series_id)
+        LEFT JOIN otel_metrics_dim AS metric USING (metric_id)
+        LEFT JOIN otel_resources_dim AS resource USING (resource_id)
+        LEFT JOIN otel_scopes_dim AS scope USING (scope_id)
+        """
     }
 
     /// The condition that is true of exactly the items of which `filter` is.

@@ -83,6 +83,11 @@ package struct JSONWriter: Sendable {
         bytes.append(contentsOf: "\(value)".utf8)
     }
 
+    /// As a number, or as its name where JSON has none for it, as OTLP writes it.
+    mutating func double(_ value: Double) {
+        if value.isFinite { decimal(value) } else { text(value.wireText) }
+    }
+
     package mutating func truth(_ value: Bool) {
         separate()
         bytes.append(contentsOf: (value ? "true" : "false").utf8)
@@ -168,5 +173,13 @@ package struct JSONWriter: Sendable {
             }
         }
         unsafe bytes.append(contentsOf: text[start...])
+    }
+}
+
+extension Double {
+    /// `0.25`, `1e+300`, `-0.0`, `NaN`, `Infinity`, `-Infinity`.
+    var wireText: String {
+        guard !isFinite else { return "\(self)" }
+        return isNaN ? "NaN" : self < 0 ? "-Infinity" : "Infinity"
     }
 }

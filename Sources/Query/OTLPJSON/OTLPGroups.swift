@@ -24,10 +24,10 @@ struct OTLPGroups {
     }
 
     /// Writes the elements of `resourceSpans` or its like: `scopes` names the list in each, `items`
-    /// the list in each of those, and `write` writes the item of a row.
+    /// the list in each of those, and `write` writes the items of the rows of one.
     func write(
         _ origins: Origins, scopes scopeList: String, items: String, to writer: inout JSONWriter,
-        _ write: (Int, inout JSONWriter) -> Void
+        _ write: ([Int], inout JSONWriter) -> Void
     ) {
         for (resourceID, scopes) in resources {
             let resource = origins.resources[resourceID]
@@ -45,9 +45,7 @@ struct OTLPGroups {
                         writer.object { writer in
                             writer.scope(group.id.flatMap { origins.scopes[$0] })
                             writer.key(items)
-                            writer.list { writer in
-                                for row in group.rows { write(row, &writer) }
-                            }
+                            writer.list { write(group.rows, &$0) }
                         }
                     }
                 }

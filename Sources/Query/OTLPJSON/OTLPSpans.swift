@@ -17,7 +17,8 @@ enum OTLPSpans {
                         scopeID: traces.scopeID(row: row))
                 }
                 groups.write(origins, scopes: "scopeSpans", items: "spans", to: &writer) {
-                    write(traces[$0], of: trace.id.text, to: &$1)
+                    (rows, writer) in
+                    for row in rows { write(traces[row], of: trace.id.text, to: &writer) }
                 }
             }
         }

@@ -24,7 +24,8 @@ extension SearchQuestion {
             cursor: cursor)
     }
 
-    private static func timeRange(
+    /// Errors: `invalidParameter`, also where there is none and it is not optional.
+    static func timeRange(
         _ members: JSONMembers?, isOptional: Bool
     ) throws(QueryFailure) -> AskedTimeRange? {
         guard var members else {

@@ -102,8 +102,7 @@ extension AttributeValue {
         case .bool: self = .bool(rows.bool(row: row, column: column) ?? false)
         case .double:
             let value = Double(bitPattern: bytes.bigEndian(at: 0, as: UInt64.self))
-            let infinity = value < 0 ? "-Infinity" : "Infinity"
-            self = .double(value.isNaN ? "NaN" : value.isInfinite ? infinity : "\(value)")
+            self = .double(value.wireText)
         case .bytes:
             var digits: [UInt8] = []
             Base64.encode(bytes, isPadded: true) { digits.append($0) }

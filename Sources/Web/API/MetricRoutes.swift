@@ -118,7 +118,7 @@ enum MetricRoutes {
         return try MetricQuestion(parts)
     }
 
-    private static func metricName(of request: QueryRequest) throws(QueryFailure) -> String {
+    static func metricName(of request: QueryRequest) throws(QueryFailure) -> String {
         let name = request.part("name")
         guard !name.isEmpty, !name.utf8.contains(0) else {
             throw QueryFailure(

@@ -5,7 +5,7 @@ internal import Query
 /// names (`service=shop`, `resource.host.name=a`, `attr.http.route=/cart`); `filter`, a condition
 /// as people type it (`duration_nanos>=250ms`); and `filters`, the list that a body would have.
 struct SearchParameters {
-    private let elements: SearchQuestion.Elements
+    private let subject: FilterSubject
     private var reader: FilterReader
     private var filters: [Filter] = []
 
@@ -29,32 +29,65 @@ struct SearchParameters {
     static func filter(
         _ elements: SearchQuestion.Elements, taking request: inout QueryRequest
     ) throws(QueryFailure) -> (Filter, TraceConditions) {
-        var parameters = SearchParameters(of: elements)
+        var parameters = SearchParameters(of: elements.subject)
         try parameters.takeFields(from: &request)
-        let conditions = try parameters.takeShorthands(from: &request)
-        if let text = try request.take("filters") {
-            let value = try JSONValue(Array(text.utf8))
-            parameters.filters.append(try parameters.reader.filters(value, at: "filters"))
-        }
-        for text in request.takeAll("filter") {
-            parameters.filters.append(try parameters.reader.expression(text, at: "filter"))
-        }
-        return (Filter.all(parameters.filters), conditions)
+        let conditions = try parameters.takeShorthands(of: elements, from: &request)
+        return (try parameters.takeFilters(from: &request), conditions)
     }
 
-    private init(of elements: SearchQuestion.Elements) {
-        self.elements = elements
-        reader = FilterReader(of: elements.subject)
+    /// Takes those that are written out; returns all.
+    private mutating func takeFilters(
+        from request: inout QueryRequest
+    ) throws(QueryFailure) -> Filter {
+        if let text = try request.take("filters") {
+            let value = try JSONValue(Array(text.utf8))
+            filters.append(try reader.filters(value, at: "filters"))
+        }
+        for text in request.takeAll("filter") {
+            filters.append(try reader.expression(text, at: "filter"))
+        }
+        return .all(filters)
+    }
+
+    /// Takes all of `request` but the format; of `metric` alone where it is there. Errors:
+    /// `invalidParameter`, `invalidFilter`.
+    static func export(
+        _ items: ExportQuestion.Items, of metric: String? = nil, taking request: inout QueryRequest
+    ) throws(QueryFailure) -> ExportQuestion {
+        let filter =
+            switch items {
+            case .spans: try self.filter(.spans, taking: &request).0
+            case .logs: try self.filter(.logs, taking: &request).0
+            case .metrics: try self.filter(ofPoints: &request)
+            }
+        let asked = try request.takeRange()
+        let limit = try request.takeInt("limit")
+        try request.checkNothingIsLeft()
+        return try ExportQuestion(
+            items, asked: asked, filter: filter, limit: limit, metric: metric)
+    }
+
+    private static func filter(
+        ofPoints request: inout QueryRequest
+    ) throws(QueryFailure) -> Filter {
+        var parameters = SearchParameters(of: .series)
+        try parameters.takeFields(from: &request)
+        return try parameters.takeFilters(from: &request)
+    }
+
+    private init(of subject: FilterSubject) {
+        self.subject = subject
+        reader = FilterReader(of: subject)
     }
 
     /// Parameters that are called as fields are.
     private mutating func takeFields(from request: inout QueryRequest) throws(QueryFailure) {
-        for name in FilterReader.intrinsicNames(of: elements.subject) {
+        for name in FilterReader.intrinsicNames(of: subject) {
             if let value = try request.take(name) {
                 filters.append(try reader.equals(name, value))
             }
         }
-        for prefix in FilterReader.attributePrefixes(of: elements.subject) {
+        for prefix in FilterReader.attributePrefixes(of: subject) {
             for (key, value) in request.takeAll(prefix: prefix) {
                 filters.append(try reader.equals(prefix + key, value))
             }
@@ -63,7 +96,7 @@ struct SearchParameters {
 
     /// Parameters for what equality does not say.
     private mutating func takeShorthands(
-        from request: inout QueryRequest
+        of elements: SearchQuestion.Elements, from request: inout QueryRequest
     ) throws(QueryFailure) -> TraceConditions {
         var conditions = TraceConditions()
         switch elements {

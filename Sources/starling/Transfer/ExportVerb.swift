@@ -12,7 +12,8 @@ struct ExportVerb: ParsableCommand {
         abstract: "Export what is stored: everything that a filter finds, oldest first.",
         discussion: """
             Asks the daemon on the listen.api of the configuration, or on --api; see \
-            docs/query-api.md, Exports. traces and spans are the same: the spans that pass.
+            docs/query-api.md, Exports. traces and spans are the same: the spans that pass; \
+            metrics are their points.
 
             With --output the file is called FILE.part until it is whole. What breaks off is said, \
             and exits with 1; it is never taken for the whole.
@@ -22,12 +23,16 @@ struct ExportVerb: ParsableCommand {
               starling export spans --since 24h --service shop --format csv --output shop.csv
               starling export traces --from 2026-03-01T00:00:00Z --until 2026-03-02T00:00:00Z \
             --format otlp-json --output day.jsonl
+              starling export metrics --since 1h --filter 'name=http.server.request.duration'
               starling export traces --since 1h --format otlp-json | starling import - --endpoint \
             other.example:4317
             """)
 
     enum Items: String, ExpressibleByArgument, CaseIterable {
-        case traces, spans, logs
+        case traces, spans, logs, metrics
+
+        /// As the API calls them.
+        fileprivate var name: String { self == .traces ? Items.spans.rawValue : rawValue }
     }
 
     enum Format: String, ExpressibleByArgument, CaseIterable {
@@ -77,7 +82,7 @@ struct ExportVerb: ParsableCommand {
             + (limit.map { [("limit", "\($0)")] } ?? [])
         let file = try OutputFile(output)
         let written = WrittenCount()
-        let path = "/api/\(items == .logs ? "logs" : "spans")/export"
+        let path = "/api/\(items.name)/export"
         let export = {
             Result { () throws(DaemonError) in
                 try client.stream(path, parameters) { (bytes) throws(DaemonError) in

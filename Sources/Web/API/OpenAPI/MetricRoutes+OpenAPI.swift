@@ -3,13 +3,13 @@ internal import Hummingbird
 internal import Query
 
 extension MetricRoutes {
-    private static let name = Operation.Parameter.path(
+    static let name = Operation.Parameter.path(
         "name", .form("^[A-Za-z][A-Za-z0-9_.]{0,62}$"), "The name of a metric, percent-encoded")
     private static let limit = Operation.Parameter.query(
         "limit", .count(1...Int.max), "How many at most; 100 unless it is given")
     private static let prefix = Operation.Parameter.query(
         "prefix", .storable, "Only what begins with this")
-    private static let type = Operation.Parameter.query(
+    static let type = Operation.Parameter.query(
         "type", .choice(MetricQuestion.types), "Where metrics of several types have the name")
     private static let service = Operation.Parameter.query(
         "service", .storable, "Only series of this service")

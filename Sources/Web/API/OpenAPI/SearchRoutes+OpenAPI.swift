@@ -12,20 +12,21 @@ extension SearchRoutes {
     /// More than a page has is no error.
     private static let limit: Schema = .count(1...Int.max)
 
-    private static let page: [Operation.Parameter] = [
+    static let page: [Operation.Parameter] = [
         .query(
             "start_time", timeText, "Also RFC 3339, or nanoseconds since 1970", isRequired: true),
         .query("end_time", .form("^now$"), "Also as start_time; now unless it is given"),
         .query("limit", limit, "How many; cursor goes on from there"),
     ]
 
-    private static let common: [Operation.Parameter] = [
+    static let common: [Operation.Parameter] = [
         .query("service", storableText, "Of this service"),
         .query("filter", .form("^(service|scope_name)(=|!=|~)[a-z]{1,20}$"), "A condition"),
     ]
 
-    private static func attributes(_ elements: SearchQuestion.Elements) -> [Operation.Parameter] {
-        FilterReader.attributePrefixes(of: elements.subject).map { prefix in
+    /// Of items of `subject`, by the prefixes of their keys.
+    static func attributes(_ subject: FilterSubject) -> [Operation.Parameter] {
+        FilterReader.attributePrefixes(of: subject).map { prefix in
             Operation.Parameter(
                 name: prefix, schema: .text, summary: "An attribute and its value", isPrefix: true)
         }
@@ -58,12 +59,12 @@ extension SearchRoutes {
                     .query("max_severity", .choice(severities), "A name, or a number"),
                 ]
             }
-        return common + own + attributes(elements)
+        return common + own + attributes(elements.subject)
     }
 
     private static let severities = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
 
-    private static let body: Schema = .object(
+    static let body: Schema = .object(
         [
             (
                 "time_range",
