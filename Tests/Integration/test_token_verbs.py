@@ -138,7 +138,8 @@ def test_database_of_an_older_version(binary, cluster):
         assert run(binary, "migrate", environment=database.environment).returncode == 0
         with database.connect() as db:
             db.execute("DROP TABLE otel_tokens, otel_token_changes, otel_service_edges, otel_service_edge_minutes, "
-                       "otel_row_batches; DROP INDEX otel_spans_fact_time_idx, otel_logs_fact_time_idx;"
+                       "otel_row_batches, otel_service_figures, otel_service_figure_minutes, otel_service_hour_figures, "
+                       "otel_service_figure_hours; DROP INDEX otel_spans_fact_time_idx, otel_logs_fact_time_idx;"
                        "DROP FUNCTION otel_note_token_change;"
                        "DELETE FROM schema_migrations WHERE version >= 10")
         assert "starling migrate" in tokens.run("create", "--name", "x", status=FAILED).stderr

@@ -251,7 +251,7 @@ extension ConfigurationKey {
     private static let serviceMap = [
         ConfigurationKey(
             "service_map.enabled", \.serviceMap.isEnabled, .truth, default: "true",
-            help: "Whether this daemon computes the edges of the service map, minute by minute")
+            help: "Whether this daemon computes the service map and figures of services")
     ]
 
     private static let deadLetters = [

@@ -268,6 +268,8 @@ extension Janitor {
             "unchanged_minutes": "\(outcome.unchangedCount)",
             "pruned_minutes": "\(outcome.prunedCount)", "left_minutes": "\(outcome.leftCount)",
             "omitted_edges": "\(outcome.omittedEdgeCount)",
+            "figure_minutes": "\(outcome.figureMinuteCount)",
+            "figure_hours": "\(outcome.figureHourCount)",
             "duration_ms": "\((time.monotonicNs() - startNs) / 1_000_000)",
         ]
         if outcome.leftCount > 0 {

@@ -18,5 +18,6 @@ extension Migration {
         Migration(version: 11, name: "service_edges", sql: sql0011),
         Migration(version: 12, name: "row_batches", sql: sql0012),
         Migration(version: 13, name: "time_indexes", sql: sql0013),
+        Migration(version: 14, name: "service_figures", sql: sql0014),
     ]
 }

@@ -25,15 +25,31 @@ extension ServiceEdgeRound {
             ), gone AS (
                 DELETE FROM otel_service_edges USING pruned
                 WHERE otel_service_edges.minute = pruned.minute
+            ), gap AS (
+                SELECT otel_time(since) AS since, otel_time(until) AS until
+                FROM unnest($1::int8[], $2::int8[]) AS gap (since, until)
+            ), figure_minutes AS (
+                DELETE FROM otel_service_figure_minutes USING gap
+                WHERE minute >= since AND minute < until
+            ), figures AS (
+                DELETE FROM otel_service_figures USING gap
+                WHERE minute >= since AND minute < until
+            ), figure_hours AS (
+                DELETE FROM otel_service_figure_hours USING gap
+                WHERE hour >= since AND hour < until
+            ), hour_figures AS (
+                DELETE FROM otel_service_hour_figures USING gap
+                WHERE hour >= since AND hour < until
             )
             SELECT count(*) FROM pruned
             """, QueryParameters([from, until]), deadlineNs: stepDeadlineNs)
         return Int(result.integer(row: 0, column: 0) ?? 0)
     }
 
-    /// Deletes edges of tenants whose spans are kept for a shorter time than those of everybody.
+    /// Deletes edges and figures of tenants whose spans are kept for a shorter time than those of
+    /// everybody.
     ///
-    /// Cost: where there are such rules, reads the edges of the time before.
+    /// Cost: where there are such rules, reads the edges and figures of the time before.
     func pruneTenants(on connection: inout PGConnection) throws(DatabaseError) {
         let policy = try connection.loadRetentionPolicy(deadlineNs: stepDeadlineNs)
         for rule in policy.tenants(.traces) {
@@ -42,11 +58,18 @@ extension ServiceEdgeRound {
             var parameters = QueryParameters()
             parameters.append(rule.tenant)
             parameters.append(cutOffNs - ServiceEdgeLimits.minuteNs)
+            parameters.append(cutOffNs - ServiceFigureRound.hourNs)
+            let isTenant = "tenant = left($1, \(ServiceEdgeLimits.nameLengthMax))"
             _ = try connection.query(
                 """
-                DELETE FROM otel_service_edges
-                WHERE tenant = left($1, \(ServiceEdgeLimits.nameLengthMax))
-                    AND minute <= otel_time($2)
+                WITH figures AS (
+                    DELETE FROM otel_service_figures
+                    WHERE \(isTenant) AND minute <= otel_time($2)
+                ), hours AS (
+                    DELETE FROM otel_service_hour_figures
+                    WHERE \(isTenant) AND hour <= otel_time($3)
+                )
+                DELETE FROM otel_service_edges WHERE \(isTenant) AND minute <= otel_time($2)
                 """, parameters, deadlineNs: stepDeadlineNs)
         }
     }

@@ -3,7 +3,7 @@ internal import Base
 internal import Copy
 
 /// One look at the minutes that are over, and their edges: `otel_service_edges` is brought up to
-/// date. Run it again and again.
+/// date, and with it `otel_service_figures`. Run it again and again.
 ///
 /// A minute is computed when it has been over for `closeAfterNs`, and anyway again at the next look
 /// of `looksAfterNs`; at later looks only where the number of its spans is another than before, and
@@ -35,6 +35,10 @@ package struct ServiceEdgeRound: Sendable {
         package var omittedEdgeCount: Int64 = 0
         /// Minutes that are in the map no more, because their spans were dropped.
         package var prunedCount = 0
+        /// Minutes that got figures of services without being due in the map.
+        package var figureMinuteCount = 0
+        /// Hours of figures that were added up.
+        package var figureHourCount = 0
     }
 
     /// Brings the map up to date; nil when another session is at it.
@@ -65,7 +69,14 @@ package struct ServiceEdgeRound: Sendable {
                     firstError = firstError ?? error
                 }
             }
-            if let firstError { throw firstError }
+            let figures = try ServiceFigureRound(
+                nowUnixNs: nowUnixNs, tenantAttribute: tenantAttribute, kept: kept,
+                untilNs: untilNs
+            ).run(on: &connection)
+            outcome.figureMinuteCount = figures.minuteCount
+            outcome.figureHourCount = figures.hourCount
+            outcome.leftCount += figures.leftCount
+            if let error = firstError ?? figures.firstError { throw error }
             return outcome
         }
     }
@@ -229,6 +240,9 @@ package struct ServiceEdgeRound: Sendable {
         _ = try connection.query(
             "DELETE FROM otel_service_edges WHERE minute = otel_time($1)", start,
             deadlineNs: stepDeadlineNs)
+        try ServiceFigureRound.clear(
+            from: minute.startNs, until: minute.startNs + ServiceEdgeLimits.minuteNs,
+            on: &connection, deadlineNs: stepDeadlineNs)
         var parameters = parameters(minute)
         parameters.append(tenantAttribute)
         parameters.append(nowUnixNs)
@@ -254,7 +268,8 @@ package struct ServiceEdgeRound: Sendable {
             INSERT INTO otel_service_edges (minute, ordinal, \(columns))
             SELECT otel_time($1), ordinal, \(columns) FROM numbered
             WHERE ordinal <= \(ServiceEdgeLimits.edgesPerMinuteMax)
-        )
+        ),
+        \(ServiceFigureSQL.storing)
         INSERT INTO otel_service_edge_minutes AS minute
             (minute, computed_at, is_stale, span_count, edge_count, omitted_edge_count)
         SELECT otel_time($1), otel_time($4), false, (SELECT count(*) FROM spans),

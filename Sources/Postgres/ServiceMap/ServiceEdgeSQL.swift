@@ -31,17 +31,18 @@ package struct ServiceEdgeSQL: Sendable {
         ServiceEdgeSQL(try PromotionColumns.registered(on: &connection, deadlineNs: deadlineNs))
     }
 
-    /// `WITH ...` that ends in `spans` (one row per span of the time) and `edges`, which has the
-    /// columns of `otel_service_edges` but `ordinal`.
+    /// `WITH ...` that ends in `spans` (one row per span of the time), `edges`, which has the
+    /// columns of `otel_service_edges` but `ordinal`, and `figures` (`ServiceFigureSQL`).
     package var with: String {
         """
-        WITH \(resources),
+        WITH \(ServiceEdgeSQL.resources),
         \(spans),
         \(surroundings),
         \(calls),
         \(links),
         \(peers),
-        \(edges)
+        \(edges),
+        \(ServiceFigureSQL.figures)
         """
     }
 
@@ -49,11 +50,11 @@ package struct ServiceEdgeSQL: Sendable {
 
     /// Every span's resource was seen a while ago at most; `last_seen` lags by an hour or so, and
     /// clocks of clients may be a day ahead.
-    private var resources: String {
+    static var resources: String {
         """
         resources AS MATERIALIZED (
-            SELECT resource_id, left(coalesce(service_name, ''), \(cut)) AS service,
-                left(coalesce(service_namespace, ''), \(cut)) AS namespace,
+            SELECT resource_id, \(ServiceFigureSQL.name("service_name")) AS service,
+                \(ServiceFigureSQL.name("service_namespace")) AS namespace,
                 left(coalesce(text.value, number.value::text, ''), \(cut)) AS tenant
             FROM otel_resources_dim
             LEFT JOIN attribute_keys AS tenant ON tenant.key = $3
@@ -64,7 +65,7 @@ package struct ServiceEdgeSQL: Sendable {
         """
     }
 
-    private var cut: Int { ServiceEdgeLimits.nameLengthMax }
+    private static var cut: Int { ServiceEdgeLimits.nameLengthMax }
 
     private var spans: String {
         """
@@ -72,7 +73,7 @@ package struct ServiceEdgeSQL: Sendable {
             SELECT fact.trace_id, fact.span_id, fact.parent_span_id, fact.resource_id,
                 fact.start_time_unix_nano, fact.end_time_unix_nano, operation.kind_id,
                 coalesce(status_code_id = 2, false) AS is_error, peer.kind AS peer_kind,
-                left(peer.name, \(cut)) AS peer_name,
+                left(peer.name, \(ServiceEdgeSQL.cut)) AS peer_name,
                 CASE WHEN operation.kind_id = \(kindConsumer) THEN links END AS links
             FROM resources
             JOIN otel_spans_fact AS fact USING (resource_id)
@@ -87,10 +88,10 @@ package struct ServiceEdgeSQL: Sendable {
     }
 
     /// SpanKind of OTLP's trace.proto.
-    private let kindServer = 2
+    private let kindServer = ServiceFigureSQL.kindServer
     private let kindClient = 3
     private let kindProducer = 4
-    private let kindConsumer = 5
+    private let kindConsumer = ServiceFigureSQL.kindConsumer
 
     /// The name of what a client span calls, and of what kind it is; NULL where it does not say.
     private var peer: String {
@@ -228,45 +229,40 @@ package struct ServiceEdgeSQL: Sendable {
     }
 
     private var edges: String {
-        let (first, last) = (
-            ServiceEdgeLimits.latencyBuckets.lowerBound, ServiceEdgeLimits.latencyBuckets.upperBound
+        """
+        counted AS (
+            SELECT start_time_unix_nano, is_error, client.tenant, kind,
+                client.namespace AS client_namespace, client.service AS client_service,
+                server.namespace AS server_namespace, server.service AS server_service,
+                \(ServiceFigureSQL.duration) AS duration
+            FROM (SELECT * FROM called UNION ALL SELECT * FROM followed) AS crossing
+            JOIN resources AS client ON client.resource_id = client_id
+            JOIN resources AS server ON server.resource_id = server_id
+            WHERE client.tenant = server.tenant
+                AND (client.namespace, client.service) <> (server.namespace, server.service)
+            UNION ALL
+            SELECT start_time_unix_nano, is_error, tenant, kind, namespace, service, '',
+                peer_name, \(ServiceFigureSQL.duration)
+            FROM ended JOIN resources ON resource_id = client_id
+        ),
+        bucketed AS (
+            SELECT to_timestamp(start_time_unix_nano / \(ServiceEdgeLimits.minuteNs) * 60)
+                    AS minute, \(identity),
+                \(ServiceFigureSQL.bucket(of: "duration")) AS bucket,
+                count(*) AS call_count, count(*) FILTER (WHERE is_error) AS error_count,
+                sum(duration::float8) AS latency_sum_nanos
+            FROM counted GROUP BY minute, \(identity), bucket
+        ),
+        edges AS (
+            SELECT minute, \(identity), sum(call_count)::int8 AS call_count,
+                sum(error_count)::int8 AS error_count,
+                sum(latency_sum_nanos) AS latency_sum_nanos,
+                array_agg(bucket ORDER BY bucket) AS latency_buckets,
+                array_agg(least(call_count, 2147483647)::int4 ORDER BY bucket)
+                    AS latency_bucket_counts
+            FROM bucketed GROUP BY minute, \(identity)
         )
-        return """
-            counted AS (
-                SELECT start_time_unix_nano, is_error, client.tenant, kind,
-                    client.namespace AS client_namespace, client.service AS client_service,
-                    server.namespace AS server_namespace, server.service AS server_service,
-                    greatest(end_time_unix_nano - start_time_unix_nano, 0) AS duration
-                FROM (SELECT * FROM called UNION ALL SELECT * FROM followed) AS crossing
-                JOIN resources AS client ON client.resource_id = client_id
-                JOIN resources AS server ON server.resource_id = server_id
-                WHERE client.tenant = server.tenant
-                    AND (client.namespace, client.service) <> (server.namespace, server.service)
-                UNION ALL
-                SELECT start_time_unix_nano, is_error, tenant, kind, namespace, service, '',
-                    peer_name, greatest(end_time_unix_nano - start_time_unix_nano, 0)
-                FROM ended JOIN resources ON resource_id = client_id
-            ),
-            bucketed AS (
-                SELECT to_timestamp(start_time_unix_nano / \(ServiceEdgeLimits.minuteNs) * 60)
-                        AS minute, \(identity),
-                    CASE WHEN duration <= 1024 THEN \(first)
-                        ELSE least(ceil(ln(duration::float8) / ln(2::float8) * 8) - 1, \(last))
-                        END::int2 AS bucket,
-                    count(*) AS call_count, count(*) FILTER (WHERE is_error) AS error_count,
-                    sum(duration::float8) AS latency_sum_nanos
-                FROM counted GROUP BY minute, \(identity), bucket
-            ),
-            edges AS (
-                SELECT minute, \(identity), sum(call_count)::int8 AS call_count,
-                    sum(error_count)::int8 AS error_count,
-                    sum(latency_sum_nanos) AS latency_sum_nanos,
-                    array_agg(bucket ORDER BY bucket) AS latency_buckets,
-                    array_agg(least(call_count, 2147483647)::int4 ORDER BY bucket)
-                        AS latency_bucket_counts
-                FROM bucketed GROUP BY minute, \(identity)
-            )
-            """
+        """
     }
 
     private let identity =

@@ -1,24 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Base
 internal import Postgres
-internal import Rows
 
-/// Calls, errors and durations of every service over a range of time: out of its SERVER and
-/// CONSUMER spans and those without a parent.
+/// Calls, errors and durations of every service over a range of time: of its SERVER and CONSUMER
+/// spans and those without a parent.
 ///
-/// Cost: reads at most `spanCountMax` spans, however many there are: all by the index on time, or,
-/// if there are more, those of each process by the index on resource and time. Where a process then
-/// has more than its share, its newest ones stand for the rest.
+/// Cost: a range of few spans is read whole, and its quantiles are exact. Else a row per service
+/// and hour or minute is, and the spans of what has not been computed yet (`SpanFigures`); the
+/// quantiles are then out of buckets.
 package struct ServiceFigures: Sendable {
     package static let serviceCountMax = 1_000
-    /// Spans that are looked at, over all processes.
-    static let spanCountMax = 1_000_000
-    /// Spans of one process that are looked at even where there are very many processes.
-    static let spansPerResourceMin = 100
+    /// Spans up to which all are read, and quantiles are exact.
+    static let exactSpanCountMax = 10_000
+    /// Parts of the range between computed ones, beyond which an estimate takes them as one.
+    private static let estimatedGapCountMax = 8
 
     private let asked: AskedTimeRange
 
     package init(_ asked: AskedTimeRange) { self.asked = asked }
+
+    /// A service as it is answered.
+    private struct Row {
+        let service: String
+        let namespace: String
+        var calls: Int64 = 0
+        var errors: Int64 = 0
+        var quantilesNs: [Int64?] = []
+        var isEstimate = false
+    }
+
+    private struct Found {
+        /// Those with most calls first; one more than are answered where there are more.
+        var rows: [Row]
+        var isIncomplete = false
+    }
+
+    private static let quantiles: [(name: String, share: Double)] = [
+        ("p50_nanos", 0.5), ("p95_nanos", 0.95), ("p99_nanos", 0.99),
+    ]
 
     /// Writes them, services with most calls first.
     package func write(
@@ -26,138 +45,148 @@ package struct ServiceFigures: Sendable {
     ) throws(QueryFailure) {
         let range = try asked.resolved(nowUnixNs: Int64(Clock.unixNs))
         try range.check(widthNsMax: session.rangeNsMax)
-        let isFew = try ServiceFigures.hasFewSpans(range, from: &session)
-        var statement = ServiceFigures.statement(range, isFew: isFew)
-        statement.text += " LIMIT \(ServiceFigures.serviceCountMax + 1)"
-        let rows = try session.query(statement)
-        let count = min(rows.rowCount, ServiceFigures.serviceCountMax)
-        var isEstimate = false
+        // The same database for all statements: a minute moves from spans to figures meanwhile.
+        let found = try session.withSnapshot { (session) throws(QueryFailure) in
+            try ServiceFigures.find(in: range, from: &session)
+        }
         writer.object { writer in
             writer.member("start_time_unix_nano", digits: range.startUnixNs)
             writer.member("end_time_unix_nano", digits: range.endUnixNs)
             writer.key("services")
             writer.list { writer in
-                for row in 0..<count {
-                    isEstimate = isEstimate || rows.bool(row: row, column: 8) == true
-                    ServiceFigures.writeService(rows, row: row, to: &writer)
+                for row in found.rows.prefix(ServiceFigures.serviceCountMax) {
+                    ServiceFigures.write(row, in: range, to: &writer)
                 }
             }
             writer.key("warnings")
-            writer.list { writer in
-                if isEstimate {
-                    writer.text(
-                        "services with is_estimate have too many spans to look at all of them: "
-                            + "their figures are those of the newest ones")
-                }
-                if rows.rowCount > count {
-                    writer.text("there are more services; these \(count) have the most calls")
-                }
+            writer.list { ServiceFigures.writeWarnings(found, to: &$0) }
+        }
+    }
+
+    // MARK: Finding
+
+    private static func find(
+        in range: TimeRange, from session: inout ReadSession
+    ) throws(QueryFailure) -> Found {
+        guard
+            try !SpanFigures.isWithin(exactSpanCountMax, spansOf: [range], from: &session)
+        else { return Found(rows: try exactRows(in: range, from: &session)) }
+        var sources = try FigureSources.known(in: range, from: &session)
+        let isEstimated = try !SpanFigures.isWithin(
+            SpanFigures.spanCountMax, spansOf: sources.gaps, from: &session)
+        if isEstimated, sources.gaps.count > estimatedGapCountMax {
+            sources = sources.withOneGap()
+        }
+        var totals = ServiceFigureTotals<ServiceName>()
+        try addComputed(sources, to: &totals, from: &session)
+        if !sources.gaps.isEmpty {
+            let rows = try SpanFigures.read(
+                sources.gaps, isEstimated: isEstimated, from: &session)
+            totals.add(
+                rows, figuresFrom: 2, tellsEstimates: true, key: ServiceName.init(of:row:))
+        }
+        let rows = totals.ordered(by: ServiceName.isBefore)
+            .prefix(serviceCountMax + 1).map { (name, total) in
+                Row(
+                    service: name.service, namespace: name.namespace, calls: total.callCount,
+                    errors: total.errorCount,
+                    quantilesNs: quantiles.map { total.latency.quantileNs($0.share) },
+                    isEstimate: total.isEstimate)
+            }
+        return Found(rows: rows, isIncomplete: sources.omittedCount > 0)
+    }
+
+    private static func addComputed(
+        _ sources: FigureSources, to totals: inout ServiceFigureTotals<ServiceName>,
+        from session: inout ReadSession
+    ) throws(QueryFailure) {
+        for (periods, table, column) in [
+            (sources.hours, "otel_service_hour_figures", "hour"),
+            (sources.minutes, "otel_service_figures", "minute"),
+        ] {
+            for slice in ServiceFigurePeriod.slices(of: periods) {
+                var statement = SQLStatement()
+                let starts = statement.bind(slice.map(\.startUnixNs))
+                statement.text = """
+                    SELECT service_name, service_namespace, sum(call_count)::int8,
+                        sum(error_count)::int8, sum(latency_sum_nanos),
+                        string_agg(latency_buckets, ''::bytea)
+                    FROM \(table) WHERE \(column) = ANY (
+                        ARRAY(SELECT otel_time(start) FROM unnest(\(starts)) AS start))
+                    GROUP BY service_name, service_namespace
+                    ORDER BY sum(call_count) DESC LIMIT \(SpanFigures.serviceCountMax)
+                    """
+                totals.add(
+                    try session.query(statement), figuresFrom: 2, key: ServiceName.init(of:row:))
             }
         }
     }
 
-    private static func writeService(
-        _ rows: borrowing QueryResult, row: Int, to writer: inout JSONWriter
-    ) {
-        let calls = rows.integer(row: row, column: 2) ?? 0
-        let errors = rows.integer(row: row, column: 3) ?? 0
-        writer.object { writer in
-            writer.member("service", text: 0, of: rows, row: row)
-            writer.member("namespace", text: 1, of: rows, row: row)
-            writer.member("calls", calls)
-            writer.member("errors", errors)
-            writer.key("error_rate")
-            writer.decimal(calls == 0 ? 0 : Double(errors) / Double(calls))
-            writer.key("calls_per_second")
-            writer.decimal(rows.double(row: row, column: 4) ?? 0)
-            writer.member("p50_nanos", digits: 5, of: rows, row: row)
-            writer.member("p95_nanos", digits: 6, of: rows, row: row)
-            writer.member("p99_nanos", digits: 7, of: rows, row: row)
-            writer.key("is_estimate")
-            writer.truth(rows.bool(row: row, column: 8) == true)
+    /// As exact as the spans are.
+    private static func exactRows(
+        in range: TimeRange, from session: inout ReadSession
+    ) throws(QueryFailure) -> [Row] {
+        let rows = try SpanFigures.readExactly(
+            range, shares: quantiles.map(\.share), rowCountMax: serviceCountMax + 1,
+            from: &session)
+        return (0..<rows.rowCount).map { row in
+            Row(
+                service: rows.string(row: row, column: 0),
+                namespace: rows.string(row: row, column: 1),
+                calls: rows.integer(row: row, column: 2) ?? 0,
+                errors: rows.integer(row: row, column: 3) ?? 0,
+                quantilesNs: quantiles.indices.map { rows.integer(row: row, column: 4 + $0) })
         }
     }
 
-    /// Whether all spans of `range` may be read. Reads no more than the index.
-    private static func hasFewSpans(
-        _ range: TimeRange, from session: inout ReadSession
-    ) throws(QueryFailure) -> Bool {
-        var statement = SQLStatement()
-        statement.text = """
-            SELECT count(*) FROM (SELECT FROM otel_spans_fact
-                WHERE start_time_unix_nano >= \(statement.bind(range.startUnixNs))
-                    AND start_time_unix_nano < \(statement.bind(range.endUnixNs))
-                LIMIT \(spanCountMax + 1)) AS found
-            """
-        let rows = try session.query(statement)
-        return rows.integer(row: 0, column: 0) ?? 0 <= spanCountMax
+    // MARK: JSON
+
+    private static func write(_ row: Row, in range: TimeRange, to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("service", row.service.isEmpty ? nil : row.service)
+            writer.member("namespace", row.namespace.isEmpty ? nil : row.namespace)
+            writer.member("calls", row.calls)
+            writer.member("errors", row.errors)
+            writer.key("error_rate")
+            writer.decimal(row.calls == 0 ? 0 : Double(row.errors) / Double(row.calls))
+            writer.key("calls_per_second")
+            writer.decimal(Double(row.calls) / (Double(range.widthNs) / 1e9))
+            for (quantile, ns) in zip(quantiles, row.quantilesNs) {
+                writer.member(quantile.name, digits: ns)
+            }
+            writer.key("is_estimate")
+            writer.truth(row.isEstimate)
+        }
     }
 
-    private static let columns = """
-        start_time_unix_nano, end_time_unix_nano, status_code_id, operation_id, kind_id,
-        parent_span_id
-        """
+    private static func writeWarnings(_ found: Found, to writer: inout JSONWriter) {
+        if found.rows.contains(where: \.isEstimate) {
+            writer.text(
+                "services with is_estimate have too many spans that are in no figures yet: those "
+                    + "of the newest ones stand for the others")
+        }
+        if found.isIncomplete {
+            writer.text(
+                "some minutes had too many services; those with the fewest calls are missing")
+        }
+        if found.rows.count > serviceCountMax {
+            writer.text("there are more services; these \(serviceCountMax) have the most calls")
+        }
+    }
+}
 
-    private static func allSpans(from start: String, until end: String) -> String {
-        """
-        read AS (
-            SELECT service_name, service_namespace, \(columns), false AS is_cut, 0 AS oldest
-            FROM otel_spans_fact JOIN otel_resources_dim USING (resource_id)
-            WHERE start_time_unix_nano >= \(start) AND start_time_unix_nano < \(end)
-        )
-        """
+/// A service, by the names that figures have: empty where it has none.
+struct ServiceName: Hashable, Sendable {
+    let service: String
+    let namespace: String
+
+    /// Out of the first two columns.
+    init(of rows: borrowing QueryResult, row: Int) {
+        service = rows.string(row: row, column: 0)
+        namespace = rows.string(row: row, column: 1)
     }
 
-    /// The share of a process depends on how many there are. A process that has more covers the
-    /// time from the oldest of its spans that was read to the end, and is scaled up by that.
-    private static func shares(from start: String, until end: String) -> String {
-        """
-        resource AS MATERIALIZED (
-            SELECT resource_id, service_name, service_namespace FROM otel_resources_dim
-            WHERE last_seen >= otel_time(\(start)) - interval '1 day'
-        ), share AS (
-            SELECT greatest(\(spansPerResourceMin),
-                \(spanCountMax) / greatest(count(*), 1)) AS count FROM resource
-        ), read AS (
-            SELECT resource.*, span.*,
-                count(*) OVER process = (SELECT count FROM share) AS is_cut,
-                min(start_time_unix_nano) OVER process AS oldest
-            FROM resource CROSS JOIN LATERAL (
-                SELECT \(columns) FROM otel_spans_fact AS fact
-                WHERE fact.resource_id = resource.resource_id
-                    AND start_time_unix_nano >= \(start) AND start_time_unix_nano < \(end)
-                ORDER BY start_time_unix_nano DESC LIMIT (SELECT count FROM share)) AS span
-            WINDOW process AS (PARTITION BY resource.resource_id)
-        )
-        """
-    }
-
-    private static func statement(_ range: TimeRange, isFew: Bool) -> SQLStatement {
-        var statement = SQLStatement()
-        let start = statement.bind(range.startUnixNs)
-        let end = statement.bind(range.endUnixNs)
-        let read = isFew ? allSpans(from: start, until: end) : shares(from: start, until: end)
-        statement.text = """
-            WITH \(read), call AS (
-                SELECT read.service_name, read.service_namespace, is_cut,
-                    coalesce(status_code_id = 2, false) AS is_error,
-                    greatest(end_time_unix_nano - start_time_unix_nano, 0) AS duration,
-                    CASE WHEN is_cut
-                        THEN (\(end) - \(start))::float8 / greatest(\(end) - oldest, 1)
-                        ELSE 1 END AS weight
-                FROM read LEFT JOIN otel_operations_dim AS operation USING (operation_id)
-                WHERE parent_span_id IS NULL
-                    OR coalesce(operation.kind_id, read.kind_id, 0) IN (2, 5)
-            )
-            SELECT service_name, service_namespace, round(sum(weight))::int8 AS calls,
-                round(coalesce(sum(weight) FILTER (WHERE is_error), 0))::int8,
-                sum(weight) / ((\(end) - \(start)) / 1e9::float8),
-                percentile_disc(0.5) WITHIN GROUP (ORDER BY duration),
-                percentile_disc(0.95) WITHIN GROUP (ORDER BY duration),
-                percentile_disc(0.99) WITHIN GROUP (ORDER BY duration), bool_or(is_cut)
-            FROM call GROUP BY service_name, service_namespace
-            ORDER BY calls DESC, service_name, service_namespace
-            """
-        return statement
+    static func isBefore(_ one: ServiceName, _ other: ServiceName) -> Bool {
+        (one.service, one.namespace) < (other.service, other.namespace)
     }
 }

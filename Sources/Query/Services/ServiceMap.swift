@@ -185,7 +185,7 @@ package struct ServiceMap: Sendable {
         let kind = rows.string(row: row, column: 0)
         let calls = rows.integer(row: row, column: 5) ?? 0
         let errors = rows.integer(row: row, column: 6) ?? 0
-        let latency = LatencyBuckets(
+        let latency = LatencyHistogram(
             buckets: rows.string(row: row, column: 8), counts: rows.string(row: row, column: 9))
         writer.object { writer in
             writer.member("kind", kind)
