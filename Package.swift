@@ -11,8 +11,8 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// What a start reads of the binary stays resident: relocations in short form (3 MB less; glibc 2.36
-/// or later), code that is the same once, and data apart from code. Only LLVM's linker can do it.
+/// What a start reads of the binary stays resident: relocations in short form (3 MB less; glibc
+/// 2.36 or later), code that is the same once, and data apart from code. Only LLVM's linker can.
 let smallInMemory: [LinkerSetting] = [
     .unsafeFlags(
         [
