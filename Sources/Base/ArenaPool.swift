@@ -41,7 +41,7 @@ package final class ArenaPool: Sendable {
     }
 
     /// Bytes that wait here.
-    var waitingSizeBytes: Int { idle.withLock { $0.sizeBytes } }
+    package var waitingSizeBytes: Int { idle.withLock { $0.sizeBytes } }
 
     /// The bytes that an arena of `sizeBytes` really takes: reserve these.
     package static func capacityBytes(sizeBytes: Int) -> Int {

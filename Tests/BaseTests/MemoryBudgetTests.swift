@@ -103,11 +103,11 @@ import Testing
         let pool = ArenaPool()
         let sizeBytes = ArenaPool.granuleBytes
         do {
-            let arenas = (
-                Arena(sizeBytes: sizeBytes, pool: pool), Arena(sizeBytes: sizeBytes, pool: pool),
-                Arena(sizeBytes: sizeBytes, pool: pool)
-            )
-            _ = consume arenas
+            let first = Arena(sizeBytes: sizeBytes, pool: pool)
+            let second = Arena(sizeBytes: sizeBytes, pool: pool)
+            let third = Arena(sizeBytes: sizeBytes, pool: pool)
+            let capacitiesBytes = [first.capacityBytes, second.capacityBytes, third.capacityBytes]
+            #expect(capacitiesBytes.allSatisfy { $0 == sizeBytes })
         }
         #expect(pool.waitingSizeBytes == 3 * sizeBytes)
         // All three have just been used.
