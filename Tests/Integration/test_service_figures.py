@@ -102,12 +102,18 @@ def assert_same(found, expected):
 
 def assert_marks(connection, rows):
     """What is said about each minute, those without a call too."""
+    minutes = connection.execute(
+        "SELECT extract(epoch FROM minute)::int8 FROM otel_service_figure_minutes ORDER BY 1").fetchall()
+    first = min(row.start_ns for row in rows) // HOUR_NS * 3600
+    assert [minute for minute, in minutes] == list(range(first, first + 60 * len(minutes), 60)), "a hole"
+    assert_marks_of_each(connection, rows)
+
+
+def assert_marks_of_each(connection, rows):
     expected = figures(rows)
     minutes = connection.execute(
         "SELECT extract(epoch FROM minute)::int8, span_count, row_count, omitted_row_count, latency_bucket_count "
         "FROM otel_service_figure_minutes ORDER BY 1").fetchall()
-    first = min(row.start_ns for row in rows) // HOUR_NS * 3600
-    assert [minute for minute, *_ in minutes] == list(range(first, first + 60 * len(minutes), 60)), "a hole"
     buckets = dict(connection.execute("SELECT extract(epoch FROM minute)::int8, sum(length(latency_buckets)) / 6 "
                                       "FROM otel_service_figures GROUP BY 1").fetchall())
     for minute, span_count, row_count, omitted, bucket_count in minutes:
@@ -153,6 +159,23 @@ def test_late_spans(export, figure_db, round_of):
     for _ in range(3):
         round_of()
     assert assert_figures(figure_db, rows) >= hours
+
+
+def test_spans_of_long_ago(export, figure_db, round_of):
+    """As an import brings them, for minutes that the map does not look at any more."""
+    rows = make(random.Random("import"), hour_ago(50), 2 * HOUR_NS, 600)
+    send(export, rows[:300])
+    round_of()
+    hours = assert_figures(figure_db, rows[:300])
+    send(export, rows[300:])
+    round_of()
+    assert assert_figures(figure_db, rows) >= hours >= {hour_ago(50) // 10**9, hour_ago(49) // 10**9}
+    # Older than the first, where nothing was looked at yet, and newer than the last.
+    more = make(random.Random("more"), hour_ago(53), 9 * HOUR_NS, 300)
+    send(export, more)
+    round_of()
+    assert_figures(figure_db, rows + more)
+    assert_marks_of_each(figure_db, rows + more)
 
 
 def test_a_minute_that_fails_is_a_hole(export, figure_db, round_of, query):

@@ -172,7 +172,9 @@ package struct ServiceEdgeRound: Sendable {
                 "SET LOCAL statement_timeout = \(ServiceEdgeLimits.minuteTimeoutMs)",
                 deadlineNs: stepDeadlineNs)
             if !minute.isComputedAnyway,
-                try spanCount(of: minute, on: &connection) == minute.spanCount
+                try connection.spanCount(
+                    from: minute.startNs, until: minute.startNs + ServiceEdgeLimits.minuteNs,
+                    deadlineNs: stepDeadlineNs) == minute.spanCount
             {
                 try touch(minute, on: &connection)
                 return nil
@@ -193,17 +195,6 @@ package struct ServiceEdgeRound: Sendable {
         parameters.append(minute.startNs)
         parameters.append(minute.startNs + ServiceEdgeLimits.minuteNs)
         return parameters
-    }
-
-    private func spanCount(
-        of minute: DueMinute, on connection: inout PGConnection
-    ) throws(DatabaseError) -> Int64 {
-        try connection.query(
-            """
-            SELECT count(*) FROM otel_spans_fact
-            WHERE start_time_unix_nano >= $1 AND start_time_unix_nano < $2
-            """, parameters(minute), deadlineNs: stepDeadlineNs
-        ).integer(row: 0, column: 0) ?? 0
     }
 
     private func touch(

@@ -34,6 +34,7 @@ struct ServiceFigureRound {
     /// Errors: those after which the connection cannot go on. Others are in the outcome.
     func run(on connection: inout PGConnection) throws(DatabaseError) -> Outcome {
         var outcome = Outcome()
+        try forgetMinutesWithLateSpans(on: &connection)
         try fillMinutes(into: &outcome, on: &connection)
         try addUpHours(into: &outcome, on: &connection)
         return outcome
@@ -107,23 +108,23 @@ struct ServiceFigureRound {
         return (0..<result.rowCount).compactMap { result.integer(row: $0, column: 0) }
     }
 
-    /// An hour that is added up has all of its minutes.
+    /// An hour that is added up has all of its minutes. Partitions begin and end with an hour.
     private static let withoutStatement = """
         SELECT minute.start
         FROM (SELECT min(start_time_unix_nano) / \(hourNs) * \(hourNs)
             FROM otel_spans_fact WHERE start_time_unix_nano < $3) AS first (start)
-        CROSS JOIN LATERAL generate_series(first.start, $3::int8, \(hourNs)) AS hour
+        CROSS JOIN unnest($1::int8[], $2::int8[]) AS kept (since, until)
         CROSS JOIN LATERAL generate_series(
-            hour.hour, least(hour.hour + \(hourNs - minuteNs), $3::int8), \(minuteNs))
+            greatest(since, first.start), least(until - 1, $3::int8), \(hourNs)) AS hour (start)
+        CROSS JOIN LATERAL generate_series(
+            hour.start, least(hour.start + \(hourNs - minuteNs), $3::int8), \(minuteNs))
             AS minute (start)
         WHERE NOT EXISTS (
                 SELECT FROM otel_service_figure_hours AS known
-                WHERE known.hour = otel_time(hour.hour))
+                WHERE known.hour = otel_time(hour.start))
             AND NOT EXISTS (
                 SELECT FROM otel_service_figure_minutes AS known
                 WHERE known.minute = otel_time(minute.start))
-            AND EXISTS (SELECT FROM unnest($1::int8[], $2::int8[]) AS kept (since, until)
-                WHERE since <= minute.start AND minute.start < until)
         ORDER BY minute.start DESC LIMIT 20000
         """
 
