@@ -34,6 +34,8 @@ TABLES = {"spans": "otel_spans_fact", "logs": "otel_logs_fact", "number": "otel_
           "histogram": "otel_metrics_data_points_histogram"}
 TIMES = {"spans": "start_time_unix_nano", "logs": "time_unix_nano", "number": "time_unix_nano",
          "histogram": "time_unix_nano"}
+FIGURE_TABLES = ("otel_service_figures", "otel_service_figure_minutes", "otel_service_hour_figures",
+                 "otel_service_figure_hours")
 # What a copy differs in: column -> expression, where `copy` is its number and `shift` the nanoseconds it is later.
 DIFFERENT = {
     "spans": {"start_time_unix_nano": "start_time_unix_nano + shift",
@@ -114,6 +116,10 @@ class Dataset:
                 self.tidy(db)
                 self.note(counts=self.counts(db))
             self.note(is_complete=True)
+        if not self.facts.get("has_figures"):
+            with self.daemon(), self.connect() as db:
+                self.wait_for_figures(db)
+            self.note(has_figures=True)
         return self.facts
 
     def note(self, **facts):
@@ -197,6 +203,18 @@ class Dataset:
         say(f"indexes of {db.execute(open_partitions).fetchone()[0]} partitions of the past")
         eventually(lambda: db.execute(open_partitions).fetchone() == (0,), "the janitor to close partitions", 7200)
 
+    def wait_for_figures(self, db):
+        """For the janitor to add up every hour of the week; the last one is due when it has been over for a while."""
+        missing = """
+            SELECT count(*) FROM generate_series(date_trunc('hour', otel_time(%s), 'UTC'),
+                least(otel_time(%s), now() - interval '75 minutes'), interval '1 hour') AS hour
+            WHERE NOT EXISTS (SELECT FROM otel_service_figure_hours AS known WHERE known.hour = hour.hour)"""
+        week = [self.facts["begin_ns"], self.facts["end_ns"]]
+        say(f"figures of services: {db.execute(missing, week).fetchone()[0]} hours")
+        eventually(lambda: db.execute(missing, week).fetchone() == (0,), "the janitor to make figures", 7200)
+        for table in FIGURE_TABLES:
+            db.execute(f"VACUUM (ANALYZE) {table}")
+
     def tidy(self, db):
         """What autovacuum does to tables that only grow, at once."""
         leaves = [leaf for leaf, in db.execute(
@@ -217,6 +235,9 @@ class Dataset:
         for name, table in TABLES.items():
             # A copy reaches a little beyond the end of the week.
             db.execute(f"DELETE FROM {table} WHERE {TIMES[name]} > %s", [self.facts["end_ns"] + 600 * 10**9])
+        for table in FIGURE_TABLES:
+            column = "hour" if "hour" in table else "minute"
+            db.execute(f"DELETE FROM {table} WHERE {column} > otel_time(%s)", [self.facts["end_ns"] + 600 * 10**9])
         self.tidy(db)
 
 
