@@ -242,9 +242,7 @@ def test_dependencies(database, jaeger):
     jaeger.v3_fails(400, "/dependencies", {"startTime": "2020-09-13T12:20:00Z"})
 
 
-@pytest.mark.parametrize("method, path", [
-    ("GET", "metrics/latencies?service=a"),
-    ("GET", "metrics/calls?service=a"), ("POST", "transform"), ("POST", f"archive/{'ab' * 16}")])
+@pytest.mark.parametrize("method, path", [("POST", "transform"), ("POST", f"archive/{'ab' * 16}")])
 def test_what_is_not_served_says_so(jaeger, method, path):
     answer = jaeger.query.request(f"/jaeger/api/{path}", method=method)
     assert answer.status == 501 and answer.json["data"] is None and answer.json["errors"][0]["code"] == 501

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Base
 internal import Logging
 
 /// One message as one line, in the three shapes that a log can have.

@@ -34,12 +34,13 @@ package struct LatencyHistogram: Sendable {
     /// Bytes of one bucket in `latency_buckets` of `otel_service_figures`.
     package static let packedBucketSizeBytes = 6
 
-    /// Adds buckets as `latency_buckets` of `otel_service_figures` has them, in any order.
-    package mutating func add(packed: ByteSlice) {
+    /// Adds buckets as `latency_buckets` of `otel_service_figures` has them, in any order. With
+    /// `sign` -1 it takes them out again: they have to be in it.
+    package mutating func add(packed: ByteSlice, times sign: Int64 = 1) {
         let size = LatencyHistogram.packedBucketSizeBytes
         for offset in stride(from: 0, through: packed.count - size, by: size) {
             add(
-                Int64(packed.bigEndian(at: offset + 2, as: Int32.self)),
+                sign * Int64(packed.bigEndian(at: offset + 2, as: Int32.self)),
                 inBucket: Int64(packed.bigEndian(at: offset, as: Int16.self)))
         }
     }

@@ -57,6 +57,13 @@ package enum JaegerV1 {
         JaegerEnvelope.write(total: dependencies.count, to: &writer) { dependencies.write(to: &$0) }
     }
 
+    /// The shortest step between two points of metrics, in milliseconds.
+    package static func writeShortestStep(to writer: inout JSONWriter) {
+        JaegerEnvelope.write(total: 0, to: &writer) { writer in
+            writer.number(JaegerMetrics.minuteNs / 1_000_000)
+        }
+    }
+
     // MARK: Traces
 
     /// One trace. `range` is where its spans begin, as far as the client knows. Errors: `notFound`,

@@ -53,17 +53,18 @@ struct FigureSources: Equatable {
         return sources
     }
 
-    /// Looks up what has been computed. Hours are taken where they are whole, then minutes.
+    /// Looks up what has been computed. Hours are taken where they are whole and `usesHours` is
+    /// true, then minutes.
     ///
     /// Cost: a row per hour, and one per minute that is in none of them.
     static func known(
-        in range: TimeRange, from session: inout ReadSession
+        in range: TimeRange, from session: inout ReadSession, usesHours: Bool = true
     ) throws(QueryFailure) -> FigureSources {
         var statement = SQLStatement()
         let since = statement.bind(roundedUp(range.startUnixNs, to: minuteNs))
         let until = statement.bind(range.endUnixNs / minuteNs * minuteNs)
         let hourSince = statement.bind(roundedUp(range.startUnixNs, to: hourNs))
-        let hourUntil = statement.bind(range.endUnixNs / hourNs * hourNs)
+        let hourUntil = statement.bind(usesHours ? range.endUnixNs / hourNs * hourNs : 0)
         statement.text = """
             WITH whole AS MATERIALIZED (
                 SELECT * FROM otel_service_figure_hours

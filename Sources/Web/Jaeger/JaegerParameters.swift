@@ -107,6 +107,29 @@ struct JaegerParameters {
         return nil
     }
 
+    /// Whether it is said to be so, as Go's `strconv.ParseBool` reads it.
+    mutating func truth(_ name: String) throws(QueryFailure) -> Bool {
+        guard let written = try text(name) else { return false }
+        if ["1", "t", "T", "true", "TRUE", "True"].contains(written) { return true }
+        if ["0", "f", "F", "false", "FALSE", "False"].contains(written) { return false }
+        throw JaegerParameters.malformed(name, written, "true or false")
+    }
+
+    /// SpanKind of OTLP, of each value; 0 is `unspecified`.
+    mutating func kindIDs(_ name: String) throws(QueryFailure) -> [Int64] {
+        var ids: [Int64] = []
+        for written in try texts(name) {
+            let kind = JaegerSpanKind(text: written)
+            guard kind != nil || written.lowercased() == "unspecified" else {
+                throw JaegerParameters.malformed(
+                    name, written,
+                    "unspecified, internal, server, client, producer or consumer")
+            }
+            ids.append(kind?.rawValue ?? 0)
+        }
+        return ids
+    }
+
     /// Tags in a JSON object.
     mutating func tags(_ name: String) throws(QueryFailure) -> [JaegerSearch.Tag] {
         guard let written = try text(name) else { return [] }

@@ -13,13 +13,19 @@ enum JaegerV1Routes {
         routes.add(.get, "\(mount)api/traces", traces)
         routes.add(.get, "\(mount)api/traces/:id", trace)
         routes.add(.get, "\(mount)api/dependencies", dependencies)
+        for name in ["calls", "errors", "latencies"] {
+            routes.add(.get, "\(mount)api/metrics/\(name)") {
+                (request, service) throws(QueryFailure) in
+                try await metrics(name, request, service)
+            }
+        }
+        routes.add(.get, "\(mount)api/metrics/minstep", shortestStep)
         for (method, path, what) in unserved {
             routes.refuse(method, mount + path, "\(what) are not served here")
         }
     }
 
     private static let unserved: [(HTTPRequest.Method, String, String)] = [
-        (.get, "api/metrics/:name", "metrics"),
         (.post, "api/transform", "transformations"), (.post, "api/archive/:id", "archives"),
     ]
 

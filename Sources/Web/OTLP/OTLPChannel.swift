@@ -46,7 +46,7 @@ struct OTLPChannel: ServerChildChannel {
 extension ChannelPipeline.SynchronousOperations {
     /// Makes the channel speak HTTP/1.1, one request after the other.
     func addHTTP1(
-        _ service: OTLPService, _ connection: OTLPConnection
+        _ service: OTLPService, certificate: PeerIdentity?, allowance: WorkAllowance
     ) throws -> ExportHandler {
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderFieldSize = service.limits.headerFieldSizeBytesMax
@@ -56,11 +56,9 @@ extension ChannelPipeline.SynchronousOperations {
             withPipeliningAssistance: true, withErrorHandling: false,
             withOutboundHeaderValidation: true, withEncoderConfiguration: .init(),
             withDecoderLimitConfiguration: limits)
-        try addHandler(
-            PipelineLimit(
-                countMax: service.limits.unansweredCountMax, counters: service.receiver.counters),
-            position: .before(handler(type: HTTPServerPipelineHandler.self)))
-        let handler = ExportHandler(service, connection, transport: .http1, loop: eventLoop)
+        let handler = ExportHandler(
+            service, transport: .http1, certificate: certificate, allowance: allowance,
+            loop: eventLoop)
         try addHandler(handler)
         return handler
     }
@@ -69,7 +67,7 @@ extension ChannelPipeline.SynchronousOperations {
     ///
     /// `requestBegins` is called on the channel's loop.
     func addHTTP2(
-        _ service: OTLPService, _ shared: OTLPConnection,
+        _ service: OTLPService, certificate: PeerIdentity?, allowance: WorkAllowance,
         requestBegins: @escaping @Sendable () -> Void
     ) throws {
         let settings = service.settings
@@ -97,7 +95,8 @@ extension ChannelPipeline.SynchronousOperations {
                 try channel.pipeline.syncOperations.addHandlers(
                     HTTP2FramePayloadToHTTP1ServerCodec(),
                     ExportHandler(
-                        service, shared, transport: .http2, loop: channel.eventLoop))
+                        service, transport: .http2, certificate: certificate,
+                        allowance: allowance, loop: channel.eventLoop))
             }
         }
         try addHandlers(manager, HTTP2ErrorHandler(service.receiver.counters))
