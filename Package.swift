@@ -146,7 +146,7 @@ let package = Package(
             path: "Tests/OTLPFixtures", swiftSettings: settings),
         tests("RowsTests", ["Base", "Decode", "Rows", "OTLPFixtures"]),
         tests("CopyTests", ["Base", "Decode", "Rows", "Copy", "OTLPFixtures"]),
-        tests("QueryTests", ["Base", "Postgres", "Query", "Rows"]),
+        tests("QueryTests", ["Base", "GRPC", "Postgres", "Query", "Rows"]),
         tests("PostgresTests", ["Base", "Decode", "Rows", "Copy", "Postgres"]),
         tests(
             "CollectorTests",

@@ -2,11 +2,13 @@
 """`starling export` and `starling import`: what goes out of one database comes into another as it was."""
 
 from collections import Counter
+import gzip
 import json
 import os
 import random
 import struct
 import subprocess
+import sys
 
 import pytest
 
@@ -145,6 +147,103 @@ def test_forms(target, stored, binary, tmp_path, form, signal):
     assert stored(signal) == all_pieces(requests)
 
 
+@pytest.mark.parametrize("form, signal", [("lines", "traces"), ("pretty", "logs"), ("length-prefixed", "metrics"),
+                                          ("one message", "logs")])
+@pytest.mark.parametrize("way", ["file", "standard input", "members"])
+def test_packed_forms(target, stored, binary, tmp_path, form, signal, way):
+    """Whatever the file is called, and in one member or many."""
+    requests = requests_of(signal)
+    data = FORMS[form](requests)
+    size = len(data) // 7 if way == "members" else len(data)
+    packed = b"".join(gzip.compress(data[start:start + size]) for start in range(0, len(data), size))
+    path = tmp_path / "telemetry"
+    path.write_bytes(packed)
+    options = ("--signal", signal) if form in ("length-prefixed", "one message") else ()
+    if way == "standard input":
+        result = imported(binary, target, "-", *options, data=packed)
+    else:
+        result = imported(binary, target, path, *options)
+    assert result.returncode == OK, result
+    assert stored(signal) == all_pieces(requests)
+
+
+def test_packed_bytes_that_come_one_by_one(target, stored, binary):
+    requests = requests_of("traces", 1)
+    command = [binary, "import", "-", "--endpoint", target.endpoint, "--json"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
+                          env=clean_environment()) as process:
+        for byte in gzip.compress(FORMS["lines"](requests)):
+            process.stdin.write(bytes([byte]))
+        process.stdin.close()
+        assert json.loads(process.stdout.read())["stored"] == 2
+    assert process.returncode == OK
+    assert stored("traces") == all_pieces(requests)
+
+
+def test_a_packed_file_that_cannot_be_read_on(target, stored, binary, tmp_path):
+    """Cut off anywhere, or damaged: what came before is stored, and the place is named."""
+    requests = requests_of("traces", 3)
+    line, *others = (FORMS["lines"]([request]) for request in requests)
+    first, rest = gzip.compress(line), gzip.compress(b"".join(others))
+    path = tmp_path / "day.jsonl.gz"
+    for size in (len(first) + 1, len(first) + 9, len(first) + len(rest) // 2, len(first) + len(rest) - 1):
+        path.write_bytes((first + rest)[:size])
+        result = imported(binary, target, path)
+        assert result.returncode == FAILED and result.json["is_complete"] is False, result
+        assert f"{path}, byte {size} as it is packed: the file ends within gzip data; was it cut off?" in result.stderr
+        assert result.json["sent"] == result.json["stored"] >= 2
+    # The checksum at the end.
+    damaged = bytearray(first + rest)
+    damaged[-7] ^= 1
+    path.write_bytes(damaged)
+    result = imported(binary, target, path)
+    assert result.returncode == FAILED and result.json["is_complete"] is False, result
+    assert f"{path}, byte " in result.stderr and "as it is packed: the gzip data is damaged" in result.stderr
+    path.write_bytes(first + b"rubbish")
+    result = imported(binary, target, path)
+    assert result.returncode == FAILED and f"{path}, byte {len(first) + 2} as it is packed: the gzip" in result.stderr
+    # All of them were one and the same request to the daemon, or at least the first.
+    assert stored("traces").total() >= 2
+
+
+# By a small process: the size of who starts a program counts as that of the program at first.
+MEASURED = """import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"""
+
+
+def test_what_is_unpacked_is_not_held(target, stored, binary, tmp_path):
+    """32 MiB that take 32 KB: as much memory as without them."""
+    sizes = []
+    for number, blank in enumerate((0, 32 << 20)):
+        [request] = requests_of("logs", 1)
+        path = tmp_path / f"{number}.gz"
+        path.write_bytes(gzip.compress(b" " * blank + to_json(request).encode()))
+        result = run(sys.executable, "-c", MEASURED, binary, "import", path, "--endpoint", target.endpoint)
+        assert result.returncode == OK, result
+        sizes.append(int(result.stdout.splitlines()[-1]) << 10)
+    assert stored("logs").total() == 4
+    assert sizes[1] - sizes[0] < 8 << 20, sizes
+
+
+def test_a_packed_export(source, target, binary, tmp_path):
+    """Written packed, and read back as it is."""
+    plain, packed = tmp_path / "plain.jsonl", tmp_path / "all.jsonl.gz"
+    for path in (plain, packed):
+        result = exported(binary, source, "traces", *RANGE, "--format", "otlp-json", "--output", str(path), "--json")
+        assert result.returncode == OK, result
+        written = json.loads(result.stdout)
+        assert (written["bytes"], written["lines"]) == (plain.stat().st_size, plain.read_bytes().count(b"\n"))
+    assert gzip.decompress(packed.read_bytes()) == plain.read_bytes()
+    assert packed.stat().st_size < plain.stat().st_size / 2 and len(os.listdir(tmp_path)) == 2
+    result = imported(binary, target, packed)
+    assert (result.returncode, result.json["stored"]) == (OK, item_count(source[2]["traces"])), result
+    empty = tmp_path / "empty.gz"
+    result = exported(binary, source, "logs", *RANGE, "--service", "nobody", "--output", str(empty))
+    assert result.returncode == OK and gzip.decompress(empty.read_bytes()) == b""
+    assert result.stderr == f"{empty} has 0 lines, 0 bytes\n"
+
+
 def test_several_files_and_standard_input(target, stored, binary, tmp_path):
     first, second, third = requests_of("logs")
     for name, request in (("a", first), ("b", second)):
@@ -212,7 +311,10 @@ def test_a_file_that_cannot_be_read_on(target, stored, binary, tmp_path, name):
 
 
 FOREIGN = {
-    "gzip": (b"\x1f\x8b\x08\x00", "byte 0: it is packed with gzip; unpack it: gzip -dc FILE | starling import -"),
+    "gzip twice": (gzip.compress(gzip.compress(b"{}")), "byte 0: it is packed with gzip twice; unpack it once"),
+    "text, packed": (gzip.compress(b"hello"), "byte 0: it is neither OTLP/JSON nor an OTLP message"),
+    "begin of gzip": (b"\x1f\x8b", "byte 2 as it is packed: the file ends within gzip data; was it cut off?"),
+    "no gzip": (b"\x1f\x8b\x07\x00", "byte 4 as it is packed: the gzip data is damaged"),
     "text": (b"hello", "byte 0: it is neither OTLP/JSON nor an OTLP message"),
     "no protobuf": (b"\x0a\xff\xff", "byte 0: it is no OTLP message of traces"),
     "too long": (b"\x07\xff\xff\xff", "byte 0: the request that begins here has more than 64MiB"),
@@ -287,8 +389,11 @@ def test_wrong_exports(source, binary, arguments, code, text):
     assert result.returncode == code and text in result.stderr, result
 
 
-def test_an_export_of_nothing_and_a_limit(source, binary):
+def test_an_export_of_nothing_and_a_limit(source, binary, tmp_path):
     result = exported(binary, source, "logs", *RANGE, "--service", "nobody")
     assert (result.returncode, result.stdout, result.stderr) == (OK, "", "")
     result = exported(binary, source, "logs", *RANGE, "--limit", "3")
     assert result.returncode == OK and result.stdout.count("\n") == 3
+    path = tmp_path / "one"
+    result = exported(binary, source, "logs", *RANGE, "--limit", "1", "--output", str(path))
+    assert result.returncode == OK and result.stderr == f"{path} has 1 line, {path.stat().st_size} bytes\n"

@@ -5,7 +5,7 @@ internal import Base
 ///
 /// JSON texts behind one another, on lines or not (the OTLP file format), a single protobuf
 /// message, or protobuf messages each behind its length in 4 bytes, as the Collector's file
-/// exporter writes them. Holds one request at a time.
+/// exporter writes them. All of it may be packed with gzip. Holds one request at a time.
 struct ImportReader: ~Copyable {
     private enum Form {
         case json
@@ -49,7 +49,8 @@ struct ImportReader: ~Copyable {
         case 0..<8 where input.offset == 0: return .lengthPrefixed
         case 0x1f where try input.byte(1) == 0x8b:
             throw fault(
-                "byte 0", "it is packed with gzip; unpack it: gzip -dc FILE | starling import -")
+                "byte 0",
+                "it is packed with gzip twice; unpack it once: gzip -dc FILE | starling import -")
         case 0x28 where try input.byte(1) == 0xb5:
             throw fault(
                 "byte 0", "it is packed with zstd; unpack it: zstd -dc FILE | starling import -")

@@ -15,7 +15,9 @@ package struct Answer: Sendable {
     init(_ plain: [UInt8], acceptsGzip: Bool) {
         let checksum = unsafe plain.withUnsafeBytes { CRC32C.of(unsafe ByteSlice($0)) }
         entityTag = "W/\"\(String(checksum, radix: 16))-\(String(plain.count, radix: 16))\""
-        if acceptsGzip, plain.count >= Answer.gzipSizeBytesMin, let packed = Gzip.packed(plain) {
+        if acceptsGzip, plain.count >= Answer.gzipSizeBytesMin, let packer = GzipPacker(.fast) {
+            var packed: [UInt8] = []
+            unsafe plain.withUnsafeBytes { packer.pack(unsafe ByteSlice($0), .end, to: &packed) }
             bytes = packed
             isGzip = true
         } else {

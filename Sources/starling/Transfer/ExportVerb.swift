@@ -16,13 +16,14 @@ struct ExportVerb: ParsableCommand {
             metrics are their points.
 
             With --output the file is called FILE.part until it is whole. What breaks off is said, \
-            and exits with 1; it is never taken for the whole.
+            and exits with 1; it is never taken for the whole. A FILE.gz is packed with gzip; \
+            lines and bytes are counted as they are unpacked.
 
             Examples:
               starling export logs --since 1h --filter 'severity_number>=ERROR'
               starling export spans --since 24h --service shop --format csv --output shop.csv
               starling export traces --from 2026-03-01T00:00:00Z --until 2026-03-02T00:00:00Z \
-            --format otlp-json --output day.jsonl
+            --format otlp-json --output day.jsonl.gz
               starling export metrics --since 1h --filter 'name=http.server.request.duration'
               starling export traces --since 1h --format otlp-json | starling import - --endpoint \
             other.example:4317
@@ -131,5 +132,12 @@ private final class WrittenCount: Sendable {
 
     var sizeBytes: Int { bytes.load(ordering: .relaxed) }
     var lineCount: Int { lines.load(ordering: .relaxed) }
-    var text: String { "\(lineCount) lines, \(sizeBytes) bytes" }
+
+    var text: String {
+        WrittenCount.text(lineCount, "line") + ", " + WrittenCount.text(sizeBytes, "byte")
+    }
+
+    private static func text(_ count: Int, _ unit: String) -> String {
+        "\(count) \(unit)\(count == 1 ? "" : "s")"
+    }
 }

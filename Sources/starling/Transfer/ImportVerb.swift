@@ -14,7 +14,8 @@ struct ImportVerb: ParsableCommand {
             Files may hold OTLP/JSON, one request per line as starling export and OpenTelemetry \
             Collectors write it, or one in all; one protobuf message; or protobuf messages each \
             behind its length in 4 bytes, big-endian. Protobuf does not say what it holds: give \
-            --signal. Requests have at most 64 MiB. - is standard input.
+            --signal. Requests have at most 64 MiB. All of it may be packed with gzip. - is \
+            standard input.
 
             It is sent as by any client: what may be sent again is, with the delay that the daemon \
             asks for, until --give-up-after. Imported twice it is stored twice, unless the second \
@@ -25,8 +26,8 @@ struct ImportVerb: ParsableCommand {
             is stored.
 
             Examples:
-              starling import day.jsonl
-              gzip -dc day.jsonl.gz | starling import - --endpoint https://collector.example:4317
+              starling import day.jsonl.gz
+              starling import - --endpoint https://collector.example:4317 < day.jsonl
               starling import --signal traces spans.binpb
             """)
 
