@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exports: every row once, in every format, beside what was sent; and what becomes of a stream that is cut."""
 
+import base64
 from collections import Counter
 import csv
 import http.client
@@ -9,6 +10,7 @@ import json
 import random
 import socket
 from urllib.parse import urlencode
+import zlib
 
 import pytest
 
@@ -288,23 +290,32 @@ LARGE_BYTES = 20_000
 @pytest.fixture(scope="module")
 def large(served):
     """A service whose export has 20 MB."""
-    server, query, _ = served
-    name = "large-export"
+    return send_large(served[0], "large-export", lambda: "x" * LARGE_BYTES)
+
+
+@pytest.fixture(scope="module")
+def large_packed(served):
+    """One whose export has 15 MB when it is packed."""
+    dice = random.Random("packed")
+    return send_large(served[0], "large-packed", lambda: base64.b64encode(dice.randbytes(LARGE_BYTES * 3 // 4)).decode())
+
+
+def send_large(server, name, text):
     resource = otlp.request("traces").resource_spans[0].resource
     resource.attributes[0].value.string_value = name
     with server.channel() as channel:
-        for first in range(0, LARGE_COUNT, 500):
+        for _ in range(0, LARGE_COUNT, 500):
             Export(channel)(otlp.request("traces", [
-                otlp.span(attributes=otlp.attributes(text="x" * LARGE_BYTES)) for _ in range(500)], resource))
+                otlp.span(attributes=otlp.attributes(text=text())) for _ in range(500)], resource))
     return EVERYTHING | {"service": name}
 
 
 class Reader:
     """A client that reads as much as it is told to."""
 
-    def __init__(self, query, parameters):
+    def __init__(self, query, parameters, headers):
         self.http = http.client.HTTPConnection("127.0.0.1", query.port, timeout=PATIENCE_SECONDS)
-        self.http.request("GET", "/api/spans/export?" + urlencode(parameters))
+        self.http.request("GET", "/api/spans/export?" + urlencode(parameters), headers=headers)
         self.response = self.http.getresponse()
 
     def read(self, *count):
@@ -320,15 +331,16 @@ def opened():
     """Opens exports; one that is refused while one of before comes to its end is asked for again."""
     readers = []
 
-    def once(query, parameters):
-        reader = Reader(query, parameters)
+    def once(query, parameters, headers):
+        reader = Reader(query, parameters, headers)
         if reader.response.status == 200:
             readers.append(reader)
             return reader
         assert reader.response.status == 503, reader.read()
         reader.close()
         return None
-    yield lambda query, parameters: eventually(lambda: once(query, parameters), "a place for an export")
+    yield lambda query, parameters, **headers: eventually(
+        lambda: once(query, parameters, headers), "a place for an export")
     for reader in readers:
         reader.close()
 
@@ -389,6 +401,45 @@ class Standstill:
                 "AND datname = current_database() AND xact_start IS NOT NULL").fetchall()
         last = self.seen[-self.LOOKS:]
         return len(last) == self.LOOKS and len(set(last)) == 1 and last[0][0] == "idle in transaction"
+
+
+PACKED = {"Accept-Encoding": "gzip"}
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_whoever_takes_it_gets_it_packed(served, name):
+    _, query, _ = served
+    for kind in ("ndjson", "csv", "otlp-json"):
+        plain = exported(query, name, kind)
+        packed = query.request(f"/api/{name}/export", EVERYTHING | {"format": kind}, **PACKED)
+        assert "Content-Encoding" not in plain.headers and packed.headers["Content-Encoding"] == "gzip"
+        assert plain.headers["Vary"] == packed.headers["Vary"] == "accept-encoding"
+        assert packed.body == plain.body and packed.body
+    nothing = query.request("/api/spans/export", EVERYTHING | {"service": "nobody"}, **PACKED)
+    assert (nothing.status, nothing.body, nothing.headers["Content-Encoding"]) == (200, "", "gzip")
+    query.problem(400, "invalid-filter", f"/api/{name}/export", EVERYTHING | {"filter": "service~("}, **PACKED)
+
+
+def test_what_is_packed_comes_as_it_is_made(served, large_packed, opened):
+    """Each part can be unpacked when it arrives; what breaks off has no end, and no last words."""
+    server, query, _ = served
+    eventually(lambda: not open_snapshots(server.database), "exports of before to end")
+    reader = opened(query, large_packed, **PACKED)
+    assert reader.response.getheader("Content-Encoding") == "gzip"
+    unpacking = zlib.decompressobj(wbits=31)
+    read = b""
+    while read.count(b"\n") < 20:
+        read += unpacking.decompress(reader.read(1 << 14))
+    with server.database.connect() as observer:
+        (pid,), = open_snapshots(server.database)
+        observer.execute("SELECT pg_terminate_backend(%s)", (pid,))
+    with pytest.raises(http.client.IncompleteRead) as cut:
+        reader.read()
+    read += unpacking.decompress(cut.value.partial)
+    assert not unpacking.eof and not unpacking.unused_data
+    *lines, last = read.split(b"\n")
+    assert 20 <= len(lines) < LARGE_COUNT and all("trace_id" in json.loads(line) for line in lines)
+    assert b"database-unavailable" not in last
 
 
 def test_no_more_exports_than_may_be(served, large, opened):

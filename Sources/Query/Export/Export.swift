@@ -10,10 +10,13 @@ internal import Postgres
 package struct Export: Sendable {
     private let question: ExportQuestion
     private let format: ExportFormat
+    /// Whether it is packed with gzip.
+    package let isPacked: Bool
 
-    package init(_ question: ExportQuestion, as format: ExportFormat) {
+    package init(_ question: ExportQuestion, as format: ExportFormat, isPacked: Bool) {
         self.question = question
         self.format = format
+        self.isPacked = isPacked
     }
 
     /// Writes them. Errors: `rangeTooWide`, `invalidFilter`, `notFound` of a metric,
@@ -25,7 +28,9 @@ package struct Export: Sendable {
         try range.check(widthNsMax: session.rangeNsMax)
         try session.withSnapshot { (session) throws(QueryFailure) in
             let catalogue = try session.newFieldCatalogue()
-            var run = ExportRun(format, countMax: question.countMax, to: stream)
+            let packer = isPacked ? GzipPacker(.fast) : nil
+            guard packer != nil || !isPacked else { throw ExportLimits.noMemory }
+            var run = ExportRun(format, packer, countMax: question.countMax, to: stream)
             switch question.items {
             case .spans:
                 try write(SpanExport(format, catalogue), in: range, from: &session, by: &run)

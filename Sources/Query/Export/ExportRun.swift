@@ -9,9 +9,9 @@ struct ExportRun: ~Copyable {
     private var batch = FetchBatch()
     private var sink: ExportSink
 
-    init(_ format: ExportFormat, countMax: Int64, to stream: ChunkStream) {
+    init(_ format: ExportFormat, _ packer: GzipPacker?, countMax: Int64, to stream: ChunkStream) {
         leftCount = countMax
-        sink = ExportSink(format, to: stream)
+        sink = ExportSink(format, packer, to: stream)
     }
 
     /// Whether there are as many as may be.
@@ -41,7 +41,7 @@ struct ExportRun: ~Copyable {
     }
 
     /// Hands on the rest.
-    mutating func finish() throws(QueryFailure) { try sink.flush(from: 1) }
+    mutating func finish() throws(QueryFailure) { try sink.finish() }
 }
 
 /// How many rows are fetched at a time: so many that they have about as many bytes as are wanted.
@@ -75,4 +75,6 @@ enum ExportLimits {
 
     static let tooLong = QueryFailure(
         .queryTimeout, "the export took more than 6 hours; export a shorter range of time")
+    static let noMemory = QueryFailure(
+        .failed, "there is no memory to pack the export with; ask without Accept-Encoding")
 }

@@ -17,14 +17,18 @@ package struct StreamedAnswer: Sendable {
     /// What the body may be kept under; nil for what nobody keeps.
     package let fileName: String?
     package let lastWords: LastWords
+    /// Whether the chunks are packed with gzip: then there are no last words, but no end either.
+    package let isPacked: Bool
     package let chunks: ChunkStream
 
     package init(
-        _ chunks: ChunkStream, contentType: String, fileName: String? = nil, lastWords: LastWords
+        _ chunks: ChunkStream, contentType: String, fileName: String? = nil,
+        lastWords: LastWords, isPacked: Bool = false
     ) {
         self.chunks = chunks
         self.contentType = contentType
         self.fileName = fileName
-        self.lastWords = lastWords
+        self.lastWords = isPacked ? .none : lastWords
+        self.isPacked = isPacked
     }
 }

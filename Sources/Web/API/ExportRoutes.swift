@@ -39,13 +39,14 @@ enum ExportRoutes {
         _ items: ExportQuestion.Items, _ question: ExportQuestion, as format: ExportFormat,
         _ request: QueryRequest, _ service: QueryService
     ) async throws(QueryFailure) -> StreamedAnswer {
-        let export = Export(question, as: format)
+        let export = Export(question, as: format, isPacked: request.acceptsGzip)
         let stream = try await service.export(for: request.interest) {
             (session, stream) throws(QueryFailure) in
             try export.write(from: &session, to: stream)
         }
         return StreamedAnswer(
             stream, contentType: format.contentType,
-            fileName: "\(items.rawValue).\(format.fileExtension)", lastWords: format.lastWords)
+            fileName: "\(items.rawValue).\(format.fileExtension)", lastWords: format.lastWords,
+            isPacked: export.isPacked)
     }
 }

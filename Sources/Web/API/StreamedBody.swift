@@ -38,8 +38,9 @@ final class StreamedBody: Sendable {
     var response: Response {
         var headers: HTTPFields = [
             .contentType: answer.contentType, .cacheControl: "no-store",
-            .xContentTypeOptions: "nosniff",
+            .vary: "accept-encoding", .xContentTypeOptions: "nosniff",
         ]
+        if answer.isPacked { headers[.contentEncoding] = "gzip" }
         if let name = answer.fileName {
             headers[.contentDisposition] = "attachment; filename=\"\(name)\""
         }
