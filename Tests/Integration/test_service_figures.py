@@ -11,7 +11,7 @@ from support import otlp
 from support.api import api_settings
 from support.daemon import run
 from support.query import QueryAPI
-from support.service_calls import QUANTILES, by_service, duration, figures, make, nearest_rank
+from support.service_calls import PLACES, QUANTILES, by_service, duration, figures, make, nearest_rank
 from support.service_graph import SERVER, Place, Row, bucket_bounds, requests
 from support.waiting import eventually
 
@@ -137,6 +137,28 @@ def test_minutes_and_hours(export, figure_db, round_of):
     assert all(set(one) <= set(other) for one, other in zip(before[0::2], after[0::2])), "done again after a restart"
 
 
+def test_views_for_grafana(export, figure_db, round_of):
+    rows = make(random.Random("views"), hour_ago(5), 2 * HOUR_NS, 500)
+    send(export, rows)
+    round_of()
+    for view, length_ns in (("service_minutes", MINUTE_NS), ("service_hours", HOUR_NS)):
+        expected = {}
+        for (moment, _, namespace, service, kind), calls in figures(rows, length_ns).items():
+            expected.setdefault((moment, service or None, namespace or None, kind, kind in (2, 5)), []).extend(calls)
+        found = figure_db.execute(
+            "SELECT extract(epoch FROM time)::int8, service_name, service_namespace, "
+            "(SELECT kind_id FROM span_kinds WHERE name = kind), is_entry, sum(call_count), sum(error_count), "
+            f"sum(duration_ms_sum) FROM grafana.{view} GROUP BY 1, 2, 3, 4, 5").fetchall()
+        assert {row[:5] for row in found} == expected.keys()
+        for *key, count, errors, total_ms in found:
+            calls = expected[tuple(key)]
+            assert (count, errors) == (len(calls), sum(row.is_error for row in calls))
+            assert total_ms == pytest.approx(sum(map(duration, calls)) / 1e6)
+    # What a failed computation leaves behind does not count.
+    figure_db.execute("DELETE FROM otel_service_figure_minutes")
+    assert figure_db.execute("SELECT count(*) FROM grafana.service_minutes").fetchone() == (0,)
+
+
 def test_a_minute_is_not_counted_before_it_is_over(export, figure_db, round_of):
     now_ns = time.time_ns()
     send(export, make(random.Random("open"), now_ns, 1, 20))
@@ -202,6 +224,34 @@ def test_a_minute_that_fails_is_a_hole(export, figure_db, round_of, query):
     round_of()
     assert begin_ns // 10**9 + 3600 in assert_figures(figure_db, rows)
     assert_answer(query, rows, begin_ns, begin_ns + 2 * HOUR_NS)
+
+
+def test_a_minute_without_a_map_has_figures(export, figure_db, round_of):
+    """Its edges cannot be stored; spans that come late for it are counted all the same."""
+    begin_ns = time.time_ns() // MINUTE_NS * MINUTE_NS - 40 * MINUTE_NS
+    rows = make(random.Random("no map"), begin_ns, 10 * MINUTE_NS, 200)
+    caller = Row(PLACES[0], otlp.trace_id(otlp.unique()), otlp.span_id(otlp.unique()), b"", SERVER,
+                 rows[0].start_ns, rows[0].start_ns + 9)
+    called = Row(PLACES[2], caller.trace_id, otlp.span_id(otlp.unique()), caller.span_id, SERVER,
+                 rows[0].start_ns, rows[0].start_ns + 5)
+    refusing = """
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'an edge that cannot be stored'; END $$;
+        CREATE TRIGGER refuse BEFORE INSERT ON otel_service_edges FOR EACH ROW EXECUTE FUNCTION refuse()"""
+    send(export, [*rows[:100], caller, called])
+    figure_db.execute(refusing)
+    try:
+        failing = "the service map could not be brought up to date"
+        round_of(done=failing)
+        assert_figures(figure_db, [*rows[:100], caller, called])
+        send(export, rows[100:])
+        round_of(done=failing)
+        minute = rows[0].start_ns // MINUTE_NS
+        count, = figure_db.execute("SELECT span_count FROM otel_service_figure_minutes WHERE minute = otel_time(%s)",
+                                   [minute * MINUTE_NS]).fetchone()
+        assert count == sum(row.start_ns // MINUTE_NS == minute for row in [*rows, caller, called])
+    finally:
+        figure_db.execute("DROP FUNCTION refuse CASCADE")
 
 
 def test_what_was_stored_before_there_were_figures(export, figure_db, round_of):

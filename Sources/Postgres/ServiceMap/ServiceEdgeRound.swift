@@ -50,6 +50,7 @@ package struct ServiceEdgeRound: Sendable {
         return try connection.alone(.serviceMap, deadlineNs: stepDeadlineNs) {
             connection throws(DatabaseError) in
             var (outcome, firstError): (Outcome, DatabaseError?) = (Outcome(), nil)
+            var failedMinutes: [Int64] = []
             let kept = try connection.listPartitions(deadlineNs: stepDeadlineNs)
                 .filter { $0.table == .spans && $0.isAttached }.map(\.range)
             outcome.prunedCount = try prune(keeping: kept, on: &connection)
@@ -67,11 +68,13 @@ package struct ServiceEdgeRound: Sendable {
                 } catch {
                     guard connection.isUsable, error.disposition != .stopped else { throw error }
                     firstError = firstError ?? error
+                    failedMinutes.append(minute.startNs)
                 }
             }
+            // With a time of its own: figures need less than edges, and do not wait for them.
             let figures = try ServiceFigureRound(
                 nowUnixNs: nowUnixNs, tenantAttribute: tenantAttribute, kept: kept,
-                untilNs: untilNs
+                doubtedMinutes: failedMinutes, untilNs: Deadline.inMs(ServiceEdgeLimits.runMs)
             ).run(on: &connection)
             outcome.figureMinuteCount = figures.minuteCount
             outcome.figureHourCount = figures.hourCount

@@ -8,8 +8,9 @@ extension ServiceFigureRound {
         let spanCount: Int64
     }
 
-    /// Takes out the minutes that got spans when the last look at them was over: an import brings
-    /// such. They are answered out of their spans until they are computed anew.
+    /// Takes out the minutes that got spans when the last look at them was over, as from an import,
+    /// or when the service map could not compute them anew. They are answered out of their spans
+    /// until they are computed.
     ///
     /// Cost: reads what `otel_row_batches` has of the last minutes, and counts the spans of the
     /// minutes that it names; where there is no time for that, they are taken out uncounted.
@@ -42,13 +43,16 @@ extension ServiceFigureRound {
             """, parameters, deadlineNs: stepDeadlineNs)
     }
 
-    /// Minutes before those that the service map looks at again, newest first, and the oldest
-    /// transaction that was under way when they were looked up.
+    /// Doubted minutes, and those before what the service map looks at again, newest first; and the
+    /// oldest transaction that was under way when they were looked up.
     private func suspects(
         on connection: inout PGConnection
     ) throws(DatabaseError) -> (suspects: [Suspect], xmin: String) {
         var parameters = QueryParameters()
         parameters.append(nowUnixNs - ServiceEdgeLimits.windowNs)
+        var doubted = ArrayParameter(.int8)
+        for minute in doubtedMinutes { doubted.append(minute) }
+        parameters.append(doubted)
         let result = try connection.query(
             ServiceFigureRound.suspectStatement, parameters, deadlineNs: stepDeadlineNs)
         let suspects = (0..<result.rowCount).map { row in
@@ -69,13 +73,17 @@ extension ServiceFigureRound {
             FROM otel_row_batches WHERE signal = 'traces' AND first_unix_nano < $1
             GROUP BY 1, 2
         )
-        SELECT DISTINCT otel_unix_nano(minute), span_count,
-            pg_snapshot_xmin(pg_current_snapshot())::text
-        FROM late JOIN otel_service_figure_minutes
-            ON minute > otel_time(first) - interval '1 minute' AND minute <= otel_time(last)
-                AND snapshot_xmin <= transaction_id
-        WHERE minute < otel_time($1)
-        ORDER BY 1 DESC
+        SELECT otel_unix_nano(minute), span_count, pg_snapshot_xmin(pg_current_snapshot())::text
+        FROM (SELECT minute, span_count
+            FROM late JOIN otel_service_figure_minutes
+                ON minute > otel_time(first) - interval '1 minute' AND minute <= otel_time(last)
+                    AND snapshot_xmin <= transaction_id
+            WHERE minute < otel_time($1)
+            UNION
+            SELECT minute, span_count FROM otel_service_figure_minutes
+            WHERE minute IN (SELECT otel_time(start) FROM unnest($2::int8[]) AS start)
+        ) AS suspect
+        ORDER BY minute DESC
         """
 
     private func spanCount(

@@ -13,6 +13,8 @@ struct ServiceFigureRound {
     let tenantAttribute: String
     /// Partitions that have spans.
     let kept: [PartitionRange]
+    /// Minutes that the service map could not compute anew, in Unix nanoseconds.
+    let doubtedMinutes: [Int64]
     /// Monotonic; nothing is begun after it.
     let untilNs: UInt64
 
