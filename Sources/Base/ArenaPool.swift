@@ -25,6 +25,9 @@ package final class ArenaPool: Sendable {
     private struct Idle: Sendable {
         var blocks: [Block] = []
         var sizeBytes = 0
+        /// The fewest blocks that waited at any time since the last look: those at the front have
+        /// not been taken.
+        var restingCount = 0
     }
 
     private let idle = Mutex(Idle())
@@ -36,6 +39,9 @@ package final class ArenaPool: Sendable {
             for block in idle.blocks { unsafe block.storage.deallocate() }
         }
     }
+
+    /// Bytes that wait here.
+    package var waitingSizeBytes: Int { idle.withLock { $0.sizeBytes } }
 
     /// The bytes that an arena of `sizeBytes` really takes: reserve these.
     package static func capacityBytes(sizeBytes: Int) -> Int {
@@ -52,14 +58,27 @@ package final class ArenaPool: Sendable {
                 })
             else { return nil }
             idle.sizeBytes -= capacityBytes
-            idle.blocks.swapAt(index, idle.blocks.count - 1)
-            return idle.blocks.removeLast()
+            let block = idle.blocks.remove(at: index)
+            idle.restingCount = min(idle.restingCount, index)
+            return block
         }
         if let found { return unsafe found.storage }
         let block = UnsafeMutableRawBufferPointer.allocate(
             byteCount: capacityBytes, alignment: Arena.alignmentBytes)
         unsafe ProcessMemory.useLargePages(for: block)
         return unsafe block
+    }
+
+    /// Frees what has waited since the last call: a burst is over, its memory is not needed.
+    package func giveBackResting() {
+        let resting = idle.withLock { idle -> [Block] in
+            let resting = Array(idle.blocks.prefix(idle.restingCount))
+            idle.blocks.removeFirst(resting.count)
+            idle.sizeBytes -= resting.reduce(0) { unsafe $0 + $1.storage.count }
+            idle.restingCount = idle.blocks.count
+            return resting
+        }
+        for block in resting { unsafe block.storage.deallocate() }
     }
 
     /// Takes a block back, or frees it where it would be too many.

@@ -39,6 +39,8 @@ package enum Counter: Int, CaseIterable, Sendable {
     case abortedForKeepalive
     case abortedForStalledWrites
     case abortedForProxyHeader
+    case abortedForPipelining
+    case abortedForSmallPieces
     /// Streams reset because the client gave no window for the answer.
     case answersUntaken
     case requestsReceived

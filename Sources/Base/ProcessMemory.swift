@@ -8,6 +8,9 @@ package enum ProcessMemory {
     /// Free memory that a heap keeps at its end.
     static let heapKeptSizeBytes = 4 << 20
 
+    /// More than this must be free inside the heaps before they are gone through.
+    static let heapFreeSizeBytesMax = 8 << 20
+
     /// Blocks of at least this size ask for large pages.
     static let largePagesSizeBytesMin = 4 << 20
     /// Of a large page, on the processors that there are builds for.
@@ -29,6 +32,17 @@ package enum ProcessMemory {
         // A hint: where it is refused, the pages are small.
         _ = unsafe madvise(
             base + (alignedStart - start), alignedEnd - alignedStart, Int32(MADV_HUGEPAGE))
+    }
+
+    /// Gives pages of the heaps back that nothing stands on, where there may be many of them.
+    ///
+    /// glibc gives back the end of a heap only: after a burst, one small block that stays keeps all
+    /// below it resident. Returns whether it was worth a try. Cost: a look at the free lists; then
+    /// some milliseconds, in which threads that allocate may wait for the heap that is being gone
+    /// through. Thread: any, at times.
+    package static func giveBackHeaps() -> Bool {
+        guard linux_heap_free_bytes() > heapFreeSizeBytesMax else { return false }
+        return malloc_trim(heapKeptSizeBytes) != 0
     }
 
     /// Makes resident memory follow `MemoryBudget`.

@@ -72,4 +72,7 @@ static inline int linux_map_blocks_from(int sizeBytes, int keptSizeBytes) {
     return mallopt(M_MMAP_THRESHOLD, sizeBytes) && mallopt(M_TRIM_THRESHOLD, keptSizeBytes);
 }
 
+// mallinfo2 gives a struct of which nothing else is wanted: the bytes that are free inside the heaps.
+static inline size_t linux_heap_free_bytes(void) { return mallinfo2().fordblks; }
+
 #endif

@@ -13,6 +13,7 @@ import sys
 import time
 
 from support.arsenal import ATTACKS
+from support.arsenal_http import HTTP_ATTACKS
 
 PIECE_SIZE_BYTES = 1 << 16
 ANSWER_SECONDS = 0.3
@@ -119,4 +120,4 @@ def send(attack, opening, repeated, port, until):
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(ATTACKS[sys.argv[1]], int(sys.argv[2]), float(sys.argv[3]))))
+    print(json.dumps(run((ATTACKS | HTTP_ATTACKS)[sys.argv[1]], int(sys.argv[2]), float(sys.argv[3]))))

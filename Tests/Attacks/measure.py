@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each attack costs the attacker and the daemon, and what good clients notice of it.
 
-Starts a PostgreSQL and, for each attack, a daemon of its own. `starling send` exports at a steady rate all the
-time; its ack latency before the attack and during it is compared in the same run. CPU times are what the kernel
+Starts a PostgreSQL and, for each attack, a daemon of its own. Good clients of the listener that is attacked export
+at a steady rate all the time (`starling send`, and good_http.py); their ack latency before the attack and during it is
+compared in the same run. CPU times are what the kernel
 counts for the processes; the daemon's is without what the good clients cost before. Attacker, good clients,
 database and daemon share the machine. What is sent goes to this machine only."""
 
@@ -16,11 +17,13 @@ import sys
 import tempfile
 
 from support.arsenal import ATTACKS
+from support.arsenal_http import HTTP_ATTACKS
 from support.api import api_settings
 from support.cluster import Cluster
 from support.daemon import Daemon, clean_environment, free_port, run
 
 BINARY = Path(os.environ.get("STARLING_BINARY", ".build/release/starling")).resolve()
+EVERY_ATTACK = ATTACKS | HTTP_ATTACKS
 TICKS = os.sysconf("SC_CLK_TCK")
 RATE, BATCH = 2_000, 20
 
@@ -30,12 +33,20 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def good_clients(endpoint, seconds, seed):
+def good_clients(listener, port, seconds, seed):
     """Starts them: 100 requests per second of 20 spans each, on two connections."""
+    if listener == "http":
+        return program("good_http.py", port, RATE // BATCH, BATCH, seconds, seed)
     return subprocess.Popen(
-        [BINARY, "send", "traces", "--endpoint", endpoint, "--count", str(RATE * seconds), "--rate", str(RATE),
-         "--batch", str(BATCH), "--connections", "2", "--seed", str(seed), "--json"],
+        [BINARY, "send", "traces", "--endpoint", f"127.0.0.1:{port}", "--count", str(RATE * seconds),
+         "--rate", str(RATE), "--batch", str(BATCH), "--connections", "2", "--seed", str(seed), "--json"],
         env=clean_environment(), stdout=subprocess.PIPE, text=True)
+
+
+def program(name, *arguments):
+    """Starts a program of this folder, which prints JSON."""
+    return subprocess.Popen([sys.executable, Path(__file__).parent / name, *map(str, arguments)],
+                            env=os.environ | {"PYTHONPATH": "Tests/Integration"}, stdout=subprocess.PIPE, text=True)
 
 
 def report(process):
@@ -58,29 +69,27 @@ def reasons(api, before):
 
 
 def measure(name, cluster, folder, seconds):
-    port = free_port()
-    settings, api = api_settings(**{"listen.grpc": f"127.0.0.1:{port}"})
+    attack, port = EVERY_ATTACK[name], free_port()
+    settings, api = api_settings(**{"listen.grpc": "", "listen.http": "", f"listen.{attack.listener}": f"127.0.0.1:{port}"})
     sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
     daemon = Daemon(BINARY, ["serve", *sets], {"STARLING_DATABASE_URL": cluster.url("attacks")}, folder)
     daemon.start()
     try:
-        pid, endpoint = daemon.process.pid, f"127.0.0.1:{port}"
-        report(good_clients(endpoint, 1, 1))  # to make partitions and dimensions
+        pid, listener = daemon.process.pid, attack.listener
+        report(good_clients(listener, port, 1, 1))  # to make partitions and dimensions
         quiet_before = cpu_seconds(pid)
-        quiet = report(good_clients(endpoint, seconds, 2))
+        quiet = report(good_clients(listener, port, seconds, 2))
         quiet_cpu = cpu_seconds(pid) - quiet_before
         resident_before, counted_before = daemon.resident_bytes(), api.metrics()
         Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins anew
         attacked_before = cpu_seconds(pid)
-        attacker = subprocess.Popen(
-            [sys.executable, Path(__file__).parent / "attacker.py", name, str(port), str(seconds)],
-            env=os.environ | {"PYTHONPATH": "Tests/Integration"}, stdout=subprocess.PIPE, text=True)
-        busy = report(good_clients(endpoint, seconds, 3))
+        attacker = program("attacker.py", name, port, seconds)
+        busy = report(good_clients(listener, port, seconds, 3))
         cost = json.loads(attacker.communicate(timeout=300)[0])
         assert attacker.returncode == 0
         attacked_cpu = cpu_seconds(pid) - attacked_before
         result = {
-            "what": ATTACKS[name].what, "seconds": seconds, "attacker_bytes": cost["bytes"],
+            "what": attack.what, "seconds": seconds, "attacker_bytes": cost["bytes"],
             "attacker_cpu_seconds": cost["cpu_seconds"], "attacker_connections": cost["connections"],
             "connections_cut": cost["cut"], "daemon_cpu_seconds": max(0.0, attacked_cpu - quiet_cpu),
             "resident_peak_bytes": daemon.resident_peak_bytes(),
@@ -106,7 +115,7 @@ def show(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=10, help="of each attack, and before it")
-    parser.add_argument("--only", action="append", choices=list(ATTACKS), metavar="NAME", help="may be repeated")
+    parser.add_argument("--only", action="append", choices=list(EVERY_ATTACK), metavar="NAME", help="may be repeated")
     parser.add_argument("--output", type=Path, default=Path("bench-results/attacks.json"))
     options = parser.parse_args()
     cluster = Cluster()
@@ -116,10 +125,10 @@ def main():
         result = run(BINARY, "migrate", environment={"STARLING_DATABASE_URL": cluster.url("attacks")})
         assert result.returncode == 0, result.stderr
         results = {}
-        for name in options.only or ATTACKS:
+        for name in options.only or EVERY_ATTACK:
             print(f"attack: {name}", file=sys.stderr)
             with tempfile.TemporaryDirectory(prefix="starling-attack-") as folder:
-                results[name] = measure(name, cluster, folder, ATTACKS[name].seconds or options.seconds)
+                results[name] = measure(name, cluster, folder, EVERY_ATTACK[name].seconds or options.seconds)
     finally:
         cluster.remove()
     show(results)

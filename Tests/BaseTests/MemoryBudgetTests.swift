@@ -99,6 +99,27 @@ import Testing
         #expect(places[2] != places[0])
     }
 
+    @Test func whatABurstNeededGoesBackWhenNobodyTakesItAnyMore() {
+        let pool = ArenaPool()
+        let sizeBytes = ArenaPool.granuleBytes
+        do {
+            let first = Arena(sizeBytes: sizeBytes, pool: pool)
+            let second = Arena(sizeBytes: sizeBytes, pool: pool)
+            let third = Arena(sizeBytes: sizeBytes, pool: pool)
+            let capacitiesBytes = [first.capacityBytes, second.capacityBytes, third.capacityBytes]
+            #expect(capacitiesBytes.allSatisfy { $0 == sizeBytes })
+        }
+        #expect(pool.waitingSizeBytes == 3 * sizeBytes)
+        // All three have just been used.
+        pool.giveBackResting()
+        #expect(pool.waitingSizeBytes == 3 * sizeBytes)
+        do { _ = Arena(sizeBytes: sizeBytes, pool: pool) }
+        pool.giveBackResting()
+        #expect(pool.waitingSizeBytes == sizeBytes)
+        pool.giveBackResting()
+        #expect(pool.waitingSizeBytes == 0)
+    }
+
     @Test func anArenaOfTheSameBlockStillEndsWhereItShould() {
         let pool = ArenaPool()
         do { _ = Arena(sizeBytes: 131_072, pool: pool) }

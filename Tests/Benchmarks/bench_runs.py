@@ -27,6 +27,9 @@ def send(world, case, options, seed):
     daemon = world.daemons[case.daemon]
     pid = daemon.process.pid
     count = case.item_count(options)
+    if case.rate:
+        # Latency at a rate is of that rate, and not of the full load before it.
+        world.settle()
     sampler = BudgetSampler(world.api) if case.is_asked else nullcontext()
     forget_peak(pid)
     before = cpu_times([pid]), cpu_times(world.server_pids()), children_seconds()

@@ -104,5 +104,9 @@ class World:
                                     "AND relispartition AND pg_relation_size(oid) > 0").fetchone()[0]
                 if tables:
                     db.execute(f"TRUNCATE {tables}")
+        self.settle()
+
+    def settle(self):
+        """Has the server write what earlier cases left in its memory."""
         with self.connect() as db:
             db.execute("CHECKPOINT")

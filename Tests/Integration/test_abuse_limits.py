@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each flood ends its connection at the limit that is meant for it, says so, and is counted; others go on."""
 
-import select
 import socket
 import struct
 
@@ -10,6 +9,7 @@ import pytest
 from support import otlp
 from support.api import api_settings
 from support.arsenal import ATTACKS, REFLECTION, greeting
+from support.floods import until_cut
 from support.grpcwire import RESOURCE_EXHAUSTED, Answer, headers
 from support.rawcall import assert_healthy, exported
 from support.waiting import PATIENCE_SECONDS
@@ -41,31 +41,6 @@ def aborted(api):
     """reason → connections."""
     name = "starling_connections_aborted_total{"
     return {key.split('"')[1]: int(value) for key, value in api.metrics().items() if key.startswith(name)}
-
-
-def until_cut(port, opening, repeated=b""):
-    """Sends `opening`, then `repeated` for ever, and reads, until the server closes; what it sent."""
-    received = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as connection:
-        connection.setblocking(False)
-        queue = memoryview(opening)
-        while True:
-            readable, writable, _ = select.select(
-                [connection], [connection] if queue or repeated else [], [], PATIENCE_SECONDS)
-            assert readable or writable, "the server neither reads nor closes"
-            try:
-                if readable:
-                    piece = connection.recv(1 << 16)
-                    received += piece
-                    if not piece:
-                        return received
-                if writable:
-                    queue = queue or memoryview(repeated)
-                    queue = queue[connection.send(queue):]
-            except BlockingIOError:
-                pass
-            except (ConnectionResetError, BrokenPipeError):
-                return received
 
 
 def goaways(received):

@@ -209,7 +209,7 @@ def test_connections_are_kept(connection, db):
 
 def test_requests_in_a_row(raw, db):
     """Pipelined: all are sent before the first answer is read. Answers come in order."""
-    requests = [otlp.request("traces") for _ in range(10)]
+    requests = [otlp.request("traces") for _ in range(8)]
     raw.send(b"".join(
         posted("traces", request.SerializeToString()) + posted("nothing", b"x") for request in requests))
     for _ in requests:

@@ -154,12 +154,14 @@ def test_words_can_fail(text, expected):
 
 # The one place that may: it asks for a condition again and again, with a deadline.
 POLLING = "Tests/Integration/support/waiting.py"
+# Sends when it is time to: what it measures, and no test.
+PACING = "Tests/Attacks/good_http.py"
 SLEEP = re.compile(r"\b(?:u|nano|clock_nano)?sleep\s*\(")
 
 
 def sleeps(file):
     """A test that sleeps is slow or flaky, and mostly both: wait for the event instead."""
-    if not file.is_below("Tests") or not file.is_source or file.path == POLLING:
+    if not file.is_below("Tests") or not file.is_source or file.path in (POLLING, PACING):
         return
     for match in SLEEP.finditer(file.text):
         yield file.text.count("\n", 0, match.start()) + 1, f"a test that sleeps: {match.group()}"

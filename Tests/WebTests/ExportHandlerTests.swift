@@ -80,8 +80,7 @@ private final class Harness {
             settings: settings, receiver: receiver, lanes: ExportLanes(loop))
         channel = EmbeddedChannel(
             handler: ExportHandler(
-                service, transport: transport, certificate: nil, allowance: WorkAllowance(),
-                loop: loop), loop: loop)
+                service, OTLPConnection(limits), transport: transport, loop: loop), loop: loop)
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
 
@@ -154,6 +153,37 @@ private final class Harness {
         #expect(answer.head.headers["connection"].isEmpty)
         #expect(harness.receiver.acknowledged == [.logs])
         #expect(harness.receiver.counters[.requestsAccepted] == 1)
+    }
+
+    @Test(arguments: [ExportHandler.Transport.http1, .http2])
+    func bodiesInTooManySmallPiecesAreGivenUp(transport: ExportHandler.Transport) throws {
+        let harness = try Harness(transport: transport)
+        try harness.head(["transfer-encoding": "chunked"])
+        var pieceCount = 0
+        var answer: (head: HTTPResponseHead, body: [UInt8])?
+        while answer == nil, pieceCount < 500_000 {
+            try harness.body(sizeBytes: harness.limits.smallPieceSizeBytes - 1)
+            pieceCount += 1
+            answer = try harness.answer()
+        }
+        #expect(answer?.head.status == .serviceUnavailable)
+        #expect(answer?.head.headers["retry-after"] == ["1"])
+        // The first piece is free.
+        #expect(pieceCount > harness.limits.smallPiecesBurst + 1)
+        #expect(harness.receiver.counters[.abortedForSmallPieces] == 1)
+        #expect(harness.receiver.counters[.requestsRetry] == 1)
+        #expect(harness.receiver.budget.inUseBytes == 0)
+    }
+
+    @Test func piecesThatAreNotSmallAreNotCounted() throws {
+        let harness = try Harness()
+        try harness.head(["transfer-encoding": "chunked"])
+        for _ in 0..<4 * harness.limits.smallPiecesBurst {
+            try harness.body(sizeBytes: harness.limits.smallPieceSizeBytes)
+        }
+        #expect(try harness.answer() == nil)
+        try harness.end()
+        #expect(harness.receiver.received.count == 1)
     }
 
     @Test func outcomesOfEarlierRequestsAreNobodys() throws {

@@ -49,6 +49,8 @@ final class Observer: DaemonObserver {
     private static let periodMs = 1_000
     /// Looks at a database that is well.
     private static let lookPeriodNs: UInt64 = 2_000_000_000
+    /// Between two times that memory of a burst that is over goes back to the system.
+    private static let tidyPeriodNs: UInt64 = 10_000_000_000
     /// For so long a database may be away before clients are told to look for another daemon: a
     /// restart of the server is shorter.
     private static let patienceNs: UInt64 = 10_000_000_000
@@ -91,8 +93,14 @@ final class Observer: DaemonObserver {
         var probe = DatabaseProbe(database, aheadNsMin: aheadNsMin, stop: stop)
         var throughput = Throughput()
         var nextLookNs: UInt64 = 0
+        var nextTidyNs = Clock.monotonicNs + Observer.tidyPeriodNs
         repeat {
             let nowNs = Clock.monotonicNs
+            if nowNs >= nextTidyNs {
+                nextTidyNs = nowNs + Observer.tidyPeriodNs
+                parts.budget.arenas.giveBackResting()
+                _ = ProcessMemory.giveBackHeaps()
+            }
             throughput.take(
                 parts.counters, ackLatency: .sum(parts.ackLatencies.flatMap(\.all)), nowNs: nowNs)
             let recent = throughput.recent

@@ -51,7 +51,7 @@ enum CounterFamily: String, CaseIterable {
                 + "or no trusted proxy (proxy)."
         case .connectionsClosed: "Accepted connections that are closed again."
         case .connectionsAborted:
-            "Connections ended because the peer broke HTTP/2 (protocol) or one of its limits."
+            "Connections ended because the peer broke HTTP (protocol) or one of its limits."
         case .connectionsRetired:
             "Connections asked to go: for their age, for want of requests, or closed with calls in "
                 + "flight after connections.age_grace (cut)."
@@ -123,7 +123,7 @@ extension Counter {
             .abortedForResets, .abortedForInvalidFrames, .abortedForHeaderLists,
             .abortedForEmptyData, .abortedForUnreadFrames, .abortedForSlowHandshake,
             .abortedForSlowHeaders, .abortedForKeepalive, .abortedForStalledWrites,
-            .abortedForProxyHeader:
+            .abortedForProxyHeader, .abortedForPipelining, .abortedForSmallPieces:
             .aborted(reason)
         case .acceptFailures: CounterPlace(.acceptFailures)
         case .connectionsClosed: CounterPlace(.connectionsClosed)
@@ -270,6 +270,8 @@ extension Counter {
         case .abortedForKeepalive: "keepalive_timeout"
         case .abortedForStalledWrites: "write_timeout"
         case .abortedForProxyHeader: "proxy_header"
+        case .abortedForPipelining: "pipelining"
+        case .abortedForSmallPieces: "small_pieces"
         default: preconditionFailure("this counter has no reason")
         }
     }

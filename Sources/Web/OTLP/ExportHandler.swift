@@ -32,8 +32,7 @@ final class ExportHandler: ChannelDuplexHandler {
     private let loop: any EventLoop
     private let lane: Int
     private let judge: RequestJudge
-    private let certificate: PeerIdentity?
-    private let allowance: WorkAllowance
+    private let connection: OTLPConnection
     private(set) var context: ChannelHandlerContext?
     private(set) var state = State.awaitingHead
 
@@ -60,16 +59,13 @@ final class ExportHandler: ChannelDuplexHandler {
     var due: NIODeadline?
     var hasHeadBegun = false
 
-    /// `certificate` is what that of the connection proves, nil without one; `allowance` is the
-    /// connection's.
     init(
-        _ service: OTLPService, transport: Transport, certificate: PeerIdentity?,
-        allowance: WorkAllowance, loop: any EventLoop
+        _ service: OTLPService, _ connection: OTLPConnection, transport: Transport,
+        loop: any EventLoop
     ) {
         self.service = service
+        self.connection = connection
         self.transport = transport
-        self.certificate = certificate
-        self.allowance = allowance
         self.loop = loop
         lane = service.lanes.lane(of: loop)
         let receiver = service.receiver
@@ -135,7 +131,7 @@ final class ExportHandler: ChannelDuplexHandler {
         responseHeaders = judge.originHeaders(head.headers)
         deadlineNs = Clock.monotonicNs + service.settings.deadlineNs
         deadline = loop.now + .nanoseconds(Int64(service.settings.deadlineNs))
-        let verdict = judge.judge(head, certificate: certificate) {
+        let verdict = judge.judge(head, certificate: connection.certificate) {
             context.channel.remoteAddress?.peerText ?? ""
         }
         switch verdict {
@@ -193,7 +189,13 @@ final class ExportHandler: ChannelDuplexHandler {
     private func keep(_ chunk: ByteBuffer, _ context: ChannelHandlerContext) {
         guard let head else { preconditionFailure("a body without a head") }
         let limitBytes = service.settings.requestSizeBytesMax
-        let sizeBytes = (body?.count ?? 0) + chunk.readableBytes
+        let heldBytes = body?.count ?? 0
+        // A body of one piece may be as small as it is.
+        guard heldBytes == 0 || isFair(chunk.readableBytes) else {
+            service.receiver.counters.add(.abortedForSmallPieces)
+            return finish(tooManyPieces, context)
+        }
+        let sizeBytes = heldBytes + chunk.readableBytes
         guard sizeBytes <= limitBytes else {
             service.receiver.counters.add(.requestsRefused)
             let answer = judge.tooLarge(sizeText: "has more bytes than it may", head.encoding)
@@ -206,6 +208,19 @@ final class ExportHandler: ChannelDuplexHandler {
         }
         guard isKept else { return finish(overBudget, context) }
         bodyArrived(context)
+    }
+
+    /// Whether a piece of a body of so many bytes may come now.
+    private func isFair(_ sizeBytes: Int) -> Bool {
+        sizeBytes >= service.limits.smallPieceSizeBytes
+            || connection.smallPieces.take(1, nowNs: Clock.monotonicNs) == nil
+    }
+
+    private var tooManyPieces: Outcome {
+        .retry(
+            afterMs: Limits.retryAfterMsMin,
+            message: "the body comes in too many pieces of less than "
+                + "\(service.limits.smallPieceSizeBytes) bytes")
     }
 
     private func receivedEnd(_ context: ChannelHandlerContext) {
@@ -233,7 +248,7 @@ final class ExportHandler: ChannelDuplexHandler {
             ExportMessage(
                 signal: head.signal, encoding: head.encoding, isCompressed: head.isCompressed,
                 deadlineNs: deadlineNs, identity: identity, payload: payload),
-            lane: lane, allowance: allowance, cancellation: cancellation
+            lane: lane, allowance: connection.work, cancellation: cancellation
         ) { outcome in
             loop.execute { handler.value.settled(outcome, number) }
         }

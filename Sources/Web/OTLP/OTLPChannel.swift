@@ -46,7 +46,7 @@ struct OTLPChannel: ServerChildChannel {
 extension ChannelPipeline.SynchronousOperations {
     /// Makes the channel speak HTTP/1.1, one request after the other.
     func addHTTP1(
-        _ service: OTLPService, certificate: PeerIdentity?, allowance: WorkAllowance
+        _ service: OTLPService, _ connection: OTLPConnection
     ) throws -> ExportHandler {
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderFieldSize = service.limits.headerFieldSizeBytesMax
@@ -56,9 +56,11 @@ extension ChannelPipeline.SynchronousOperations {
             withPipeliningAssistance: true, withErrorHandling: false,
             withOutboundHeaderValidation: true, withEncoderConfiguration: .init(),
             withDecoderLimitConfiguration: limits)
-        let handler = ExportHandler(
-            service, transport: .http1, certificate: certificate, allowance: allowance,
-            loop: eventLoop)
+        try addHandler(
+            PipelineLimit(
+                countMax: service.limits.unansweredCountMax, counters: service.receiver.counters),
+            position: .before(handler(type: HTTPServerPipelineHandler.self)))
+        let handler = ExportHandler(service, connection, transport: .http1, loop: eventLoop)
         try addHandler(handler)
         return handler
     }
@@ -67,7 +69,7 @@ extension ChannelPipeline.SynchronousOperations {
     ///
     /// `requestBegins` is called on the channel's loop.
     func addHTTP2(
-        _ service: OTLPService, certificate: PeerIdentity?, allowance: WorkAllowance,
+        _ service: OTLPService, _ shared: OTLPConnection,
         requestBegins: @escaping @Sendable () -> Void
     ) throws {
         let settings = service.settings
@@ -95,8 +97,7 @@ extension ChannelPipeline.SynchronousOperations {
                 try channel.pipeline.syncOperations.addHandlers(
                     HTTP2FramePayloadToHTTP1ServerCodec(),
                     ExportHandler(
-                        service, transport: .http2, certificate: certificate,
-                        allowance: allowance, loop: channel.eventLoop))
+                        service, shared, transport: .http2, loop: channel.eventLoop))
             }
         }
         try addHandlers(manager, HTTP2ErrorHandler(service.receiver.counters))

@@ -107,6 +107,12 @@ struct HTTPLimits: Sendable {
     var discardedSizeBytesMax = 64 << 10
     var headerFieldSizeBytesMax = 8 << 10
     var headerCountMax = 100
+    /// Requests of an HTTP/1.1 connection that are not answered yet, the one at hand included.
+    var unansweredCountMax = 16
+    /// Below this a piece of a body is small. Their rate is limited.
+    var smallPieceSizeBytes = 64
+    var smallPiecesPerSecond = 1_000
+    var smallPiecesBurst = 2_000
 }
 
 /// Which lane an event loop is.

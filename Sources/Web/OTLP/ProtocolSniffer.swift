@@ -14,7 +14,6 @@ final class ProtocolSniffer: ChannelInboundHandler {
     private var state = State.sniffing
     private var held = ByteBuffer()
     private var timer: Scheduled<Void>?
-    private let allowance = WorkAllowance()
     /// What the connection's certificate proves; known before its first bytes. Nil without one.
     private var certificate: PeerIdentity?
 
@@ -75,20 +74,18 @@ final class ProtocolSniffer: ChannelInboundHandler {
 
     private func decide(isHTTP2: Bool, _ context: ChannelHandlerContext) {
         do {
+            let connection = OTLPConnection(service.limits, certificate: certificate)
             if isHTTP2 {
                 // Its own timer only runs from the end of a first request.
                 closeLater(service.limits.idleTime, context)
                 let sniffer = NIOLoopBound(self, eventLoop: context.eventLoop)
-                try context.pipeline.syncOperations.addHTTP2(
-                    service, certificate: certificate, allowance: allowance
-                ) {
+                try context.pipeline.syncOperations.addHTTP2(service, connection) {
                     sniffer.value.timer?.cancel()
                 }
                 state = .http2
             } else {
                 timer?.cancel()
-                let handler = try context.pipeline.syncOperations.addHTTP1(
-                    service, certificate: certificate, allowance: allowance)
+                let handler = try context.pipeline.syncOperations.addHTTP1(service, connection)
                 state = .http1(handler)
                 handler.bytesArrived()
             }

@@ -37,6 +37,8 @@ class Attack:
     returns: bool = True
     # As long as it takes to see the end of those who hold on.
     seconds: int = 0
+    # Of the daemon, that it is meant for.
+    listener: str = "grpc"
 
 
 def greeting(settings=None, acknowledges=True):
@@ -234,6 +236,8 @@ ATTACKS = {
     "gzip bomb": Attack("64 MiB of zeros in 65 KB", calls(gzipped(bytes(64 << 20)), 200, "gzip")),
     "empty spans": Attack("a million empty spans in 4 KB: a hundred times their size in memory",
                           calls(gzipped(spans(field_of(2, b"") * 1_000_000)), 200, "gzip")),
+    "poison spans": Attack("300,000 empty spans in 1 KB, which are taken and become dead letters",
+                           calls(gzipped(spans(field_of(2, b"") * 300_000)), 200, "gzip")),
     "deep nesting": Attack("5,000 lists in one another", calls(frame(nested(5_000)), 500)),
     "repeated singular message": Attack("a resource 80,000 times: quadratic to merge", calls(frame(merged()), 50)),
     "unknown fields": Attack("two million unknown fields", calls(gzipped(b"\x78\x00" * 2_000_000), 200, "gzip")),

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+
+/// What the requests of one connection of OTLP/HTTP have in common.
+struct OTLPConnection: Sendable {
+    /// What its certificate proves; nil without one.
+    let certificate: PeerIdentity?
+    /// What it may have its event loop make of its requests.
+    let work: WorkAllowance
+    /// How many small pieces of bodies it may send over time: each costs as much as a large one.
+    let smallPieces: RateLimit
+
+    init(
+        _ limits: HTTPLimits, certificate: PeerIdentity? = nil,
+        work: WorkAllowance = WorkAllowance()
+    ) {
+        self.certificate = certificate
+        self.work = work
+        smallPieces = RateLimit(
+            perSecond: limits.smallPiecesPerSecond,
+            burstNs: UInt64(limits.smallPiecesBurst) * 1_000_000_000
+                / UInt64(limits.smallPiecesPerSecond))
+    }
+}
