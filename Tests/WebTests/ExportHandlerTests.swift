@@ -62,12 +62,25 @@ struct Doorkeeper: Authenticator {
     }
 }
 
+/// Counts how often the socket would be read from.
+private final class ReadCounter: ChannelOutboundHandler {
+    typealias OutboundIn = Never
+
+    private(set) var count = 0
+
+    func read(context: ChannelHandlerContext) {
+        count += 1
+        context.read()
+    }
+}
+
 /// A channel with a handler, and what came out of it.
 private final class Harness {
     let channel: EmbeddedChannel
     let loop = EmbeddedEventLoop()
     let receiver: FakeReceiver
     let limits = HTTPLimits()
+    let reads = ReadCounter()
 
     init(
         budgetBytes: Int = 1 << 20, sizeBytesMax: Int = 1 << 19,
@@ -79,8 +92,10 @@ private final class Harness {
         let service = OTLPService(
             settings: settings, receiver: receiver, lanes: ExportLanes(loop))
         channel = EmbeddedChannel(
-            handler: ExportHandler(
-                service, OTLPConnection(limits), transport: transport, loop: loop), loop: loop)
+            handlers: [
+                reads,
+                ExportHandler(service, OTLPConnection(limits), transport: transport, loop: loop),
+            ], loop: loop)
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
 
@@ -171,6 +186,11 @@ private final class Harness {
         // The first piece is free.
         #expect(pieceCount > harness.limits.smallPiecesBurst + 1)
         #expect(harness.receiver.counters[.abortedForSmallPieces] == 1)
+        let readCount = harness.reads.count
+        harness.channel.read()
+        #expect(harness.reads.count == readCount, "what still comes costs nothing")
+        harness.advance(harness.limits.lingerTime)
+        #expect(!harness.channel.isActive)
         #expect(harness.receiver.counters[.requestsRetry] == 1)
         #expect(harness.receiver.budget.inUseBytes == 0)
     }
@@ -182,6 +202,9 @@ private final class Harness {
             try harness.body(sizeBytes: harness.limits.smallPieceSizeBytes)
         }
         #expect(try harness.answer() == nil)
+        let readCount = harness.reads.count
+        harness.channel.read()
+        #expect(harness.reads.count == readCount + 1)
         try harness.end()
         #expect(harness.receiver.received.count == 1)
     }

@@ -53,6 +53,8 @@ final class ExportHandler: ChannelDuplexHandler {
     var pausedSince: NIODeadline?
     /// Whether the channel would have been read from meanwhile.
     var isReadHeld = false
+    /// What still comes is not even read: it came in pieces that are too small.
+    private var isDeaf = false
     // See the extension on time.
     var timer: Scheduled<Void>?
     var armedFor: NIODeadline?
@@ -97,7 +99,9 @@ final class ExportHandler: ChannelDuplexHandler {
     }
 
     func read(context: ChannelHandlerContext) {
-        if pausedSince != nil {
+        if isDeaf {
+            return
+        } else if pausedSince != nil {
             isReadHeld = true
         } else {
             context.read()
@@ -193,6 +197,7 @@ final class ExportHandler: ChannelDuplexHandler {
         // A body of one piece may be as small as it is.
         guard heldBytes == 0 || isFair(chunk.readableBytes) else {
             service.receiver.counters.add(.abortedForSmallPieces)
+            isDeaf = true
             return finish(tooManyPieces, context)
         }
         let sizeBytes = heldBytes + chunk.readableBytes
