@@ -85,7 +85,7 @@ private struct Pair {
         let pair = Pair()
         let serverSide = RecordingHandler()
         serverSide.onEnded = { stream in
-            pair.server.respond(
+            stream.session?.respond(
                 okHeaders, body: [1, 2, 3], trailers: HeaderBlock([("grpc-status", "0")]),
                 on: stream)
         }
@@ -104,7 +104,7 @@ private struct Pair {
     @Test func anEarlyAnswerReachesTheClientAndStopsTheUpload() {
         let pair = Pair()
         let serverSide = RecordingHandler()
-        serverSide.onHeadersEnded = { pair.server.respond(okHeaders, on: $0) }
+        serverSide.onHeadersEnded = { $0.session?.respond(okHeaders, on: $0) }
         pair.server.makeHandler = { _ in serverSide }
         let clientSide = RecordingHandler()
         let body = [UInt8](repeating: 9, count: 50_000_000)
@@ -123,7 +123,7 @@ private struct Pair {
         var handlers: [RecordingHandler] = []
         pair.server.makeHandler = { _ in
             let handler = RecordingHandler()
-            handler.onEnded = { pair.server.respond(okHeaders, on: $0) }
+            handler.onEnded = { $0.session?.respond(okHeaders, on: $0) }
             handlers.append(handler)
             return handler
         }

@@ -53,9 +53,10 @@ private final class StoppedCopy: Sendable {
     /// The thread that sends, as a folder of /proc.
     private let sender = Mutex<String>("")
     private let outcome = Mutex<Result<Void, any Error>?>(nil)
+    private let thread = Mutex<WorkerThread?>(nil)
 
     init(_ database: ScratchDatabase, timeoutMs: Int) {
-        _ = WorkerThread(name: "stopped-copy") { [self] in
+        let sending = WorkerThread(name: "stopped-copy") { [self] in
             sender.withLock {
                 let link = try? FileManager.default.destinationOfSymbolicLink(
                     atPath: "/proc/thread-self")
@@ -64,6 +65,7 @@ private final class StoppedCopy: Sendable {
             let result = Result { try send(to: database, timeoutMs: timeoutMs) }
             outcome.withLock { $0 = result }
         }
+        thread.withLock { $0 = sending }
     }
 
     var takenCount: Int { taken.load(ordering: .relaxed) }
@@ -80,7 +82,10 @@ private final class StoppedCopy: Sendable {
 
     func resumeBackend() { kill(backendID.load(ordering: .relaxed), SIGCONT) }
 
-    func join() throws { try waitUntil("the COPY is over") { outcome.withLock { $0 != nil } } }
+    func join() throws {
+        try waitUntil("the COPY is over") { outcome.withLock { $0 != nil } }
+        thread.withLock { $0.take() }?.join()
+    }
 
     /// Why the COPY failed, if it did. After `join()`.
     var error: DatabaseError? {

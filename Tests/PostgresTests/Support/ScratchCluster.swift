@@ -18,6 +18,8 @@ final class ScratchCluster: Sendable {
     /// Where data, socket and log are.
     let folder: String
     private let server = Mutex<Server>(.ended)
+    /// Waits for the end of the server.
+    private let waiter = Mutex<WorkerThread?>(nil)
     private let databaseCount = Atomic<Int>(0)
 
     /// The cluster that most tests share. It lives to the end of the process.
@@ -66,7 +68,7 @@ final class ScratchCluster: Sendable {
         let log = "\(folder)/postgres.log"
         server.withLock { $0 = .starting }
         // The kernel's promise is tied to the thread that starts the child: it has to stay.
-        _ = WorkerThread(name: "scratch-cluster") { [self] in
+        let thread = WorkerThread(name: "scratch-cluster") { [self] in
             do {
                 let program = try Program(arguments, logPath: log)
                 server.withLock { $0 = .running(program) }
@@ -76,6 +78,7 @@ final class ScratchCluster: Sendable {
                 server.withLock { $0 = .failed(error) }
             }
         }
+        waiter.withLock { $0 = thread }
         try waitUntil("the server takes connections") {
             if case .failed(let error) = server.withLock({ $0 }) { throw error }
             do {
@@ -97,6 +100,7 @@ final class ScratchCluster: Sendable {
             }
             return false
         }
+        waiter.withLock { $0.take() }?.join()
     }
 
     /// Stops the server and removes everything. Needed, because the thread that waits for the
