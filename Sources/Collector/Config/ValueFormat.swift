@@ -100,7 +100,15 @@ extension ValueFormat where Value == Endpoint? {
         ValueFormat(
             typeText: "address", unitText: "",
             rangeText: "host:port, [IPv6]:port, unix:/path, or empty for off",
-            parse: Endpoint.parse, text: { $0?.description ?? "" })
+            parse: { (text) throws(ValueFault) in
+                do throws(ValueFault) {
+                    return try Endpoint.parse(text)
+                } catch {
+                    // Whoever writes `off` means this.
+                    throw ValueFault(
+                        error.problem, remedy: "\(error.remedy); an empty value is off")
+                }
+            }, text: { $0?.description ?? "" })
     }
 }
 

@@ -58,27 +58,17 @@ package struct DeadLetterList: Sendable {
                 isNewestFirst: true, deadlineNs: deadlineNs)
         }
         let page = letters.prefix(limit.count)
-        writer.object { writer in
-            writer.key("dead_letters")
-            writer.list { writer in
-                for letter in page { DeadLetterList.write(letter, to: &writer) }
-            }
-            writer.key("pagination")
-            writer.object { writer in
-                let hasMore = letters.count > page.count
-                writer.key("has_more")
-                writer.truth(hasMore)
-                let last = hasMore ? page.last : nil
-                writer.member(
-                    "next_cursor",
-                    last.map {
-                        Cursor(
-                            range: DeadLetterList.noRange, key: [$0.id],
-                            of: DeadLetterList.fingerprint(filter)
-                        ).text
-                    })
-            }
-            writer.member("warnings", [limit.warning].compactMap(\.self))
+        let last = letters.count > page.count ? page.last : nil
+        let next = last.map {
+            Cursor(
+                range: DeadLetterList.noRange, key: [$0.id],
+                of: DeadLetterList.fingerprint(filter))
+        }
+        Page.write(
+            "dead_letters", nextCursor: next?.text, warnings: [limit.warning].compactMap(\.self),
+            to: &writer
+        ) { writer in
+            for letter in page { DeadLetterList.write(letter, to: &writer) }
         }
     }
 

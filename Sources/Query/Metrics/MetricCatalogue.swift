@@ -29,27 +29,15 @@ package struct MetricList: Sendable {
     ) throws(QueryFailure) {
         let rows = try session.query(statement)
         let count = min(rows.rowCount, limit.count)
-        writer.object { writer in
-            writer.key("metrics")
-            writer.list { writer in
-                for row in 0..<count { MetricList.writeMetric(rows, row: row, to: &writer) }
-            }
-            writer.key("pagination")
-            writer.object { writer in
-                let hasMore = rows.rowCount > count
-                writer.key("has_more")
-                writer.truth(hasMore)
-                let last = hasMore ? rows.integer(row: count - 1, column: 8) : nil
-                writer.member(
-                    "next_cursor",
-                    last.map {
-                        Cursor(
-                            range: MetricList.noRange, key: [$0],
-                            of: MetricList.fingerprint(prefix)
-                        ).text
-                    })
-            }
-            writer.member("warnings", [limit.warning].compactMap(\.self))
+        let last = rows.rowCount > count ? rows.integer(row: count - 1, column: 8) : nil
+        let next = last.map {
+            Cursor(range: MetricList.noRange, key: [$0], of: MetricList.fingerprint(prefix))
+        }
+        Page.write(
+            "metrics", nextCursor: next?.text, warnings: [limit.warning].compactMap(\.self),
+            to: &writer
+        ) { writer in
+            for row in 0..<count { MetricList.writeMetric(rows, row: row, to: &writer) }
         }
     }
 

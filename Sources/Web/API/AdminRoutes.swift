@@ -17,8 +17,7 @@ enum AdminRoutes {
         (request, service) throws(QueryFailure) in
         var wanted: Signal?
         if let text = try request.take("signal") { wanted = try signal(text) }
-        try request.checkNothingIsLeft()
-        return try await service.answer(for: request.interest, acceptsGzip: request.acceptsGzip) {
+        return try await service.answer(request) {
             [wanted] (session, writer) throws(QueryFailure) in
             try PartitionList.write(of: wanted, from: &session, to: &writer)
         }
@@ -26,8 +25,7 @@ enum AdminRoutes {
 
     private static let retention: QueryRoutes.Handler = {
         (request, service) throws(QueryFailure) in
-        try request.checkNothingIsLeft()
-        return try await service.answer(for: request.interest, acceptsGzip: request.acceptsGzip) {
+        return try await service.answer(request) {
             (session, writer) throws(QueryFailure) in
             try RetentionRules.write(from: &session, to: &writer)
         }
@@ -37,8 +35,7 @@ enum AdminRoutes {
         (request, service) throws(QueryFailure) in
         let signal = try signal(request.part("signal"))
         let change = try RetentionChange(signal, try JSONValue(request.body))
-        try request.checkNothingIsLeft()
-        return try await service.answer(for: request.interest, acceptsGzip: request.acceptsGzip) {
+        return try await service.answer(request) {
             (session, writer) throws(QueryFailure) in
             try change.apply(over: &session, to: &writer)
         }
@@ -55,8 +52,7 @@ enum AdminRoutes {
         let list = try DeadLetterList(
             asked, limit: try PageLimit(try request.takeInt("limit")),
             cursor: try request.take("cursor"))
-        try request.checkNothingIsLeft()
-        return try await service.answer(for: request.interest, acceptsGzip: request.acceptsGzip) {
+        return try await service.answer(request) {
             (session, writer) throws(QueryFailure) in
             try list.write(from: &session, to: &writer)
         }
@@ -68,8 +64,7 @@ enum AdminRoutes {
             throw QueryFailure(
                 .invalidParameter, "a dead letter is named by a number above 0", pointer: "id")
         }
-        try request.checkNothingIsLeft()
-        return try await service.answer(for: request.interest, acceptsGzip: request.acceptsGzip) {
+        return try await service.answer(request) {
             (session, writer) throws(QueryFailure) in
             try DeadLetterList.writeOne(id, from: &session, to: &writer)
         }

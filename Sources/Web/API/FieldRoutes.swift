@@ -13,8 +13,7 @@ enum FieldRoutes {
         let list = FieldList(
             of: try subject(of: &request), prefix: try request.takeText("prefix") ?? "",
             limit: try PageLimit(try request.takeInt("limit")))
-        try request.checkNothingIsLeft()
-        return try await service.answer(for: request.interest, acceptsGzip: request.acceptsGzip) {
+        return try await service.answer(request) {
             (session, writer) throws(QueryFailure) in
             try list.write(from: &session, to: &writer)
         }
@@ -29,8 +28,7 @@ enum FieldRoutes {
         let values = FieldValues(
             of: field, try subject(of: &request), prefix: try request.takeText("prefix") ?? "",
             limit: try PageLimit(try request.takeInt("limit")))
-        try request.checkNothingIsLeft()
-        return try await service.answer(for: request.interest, acceptsGzip: request.acceptsGzip) {
+        return try await service.answer(request) {
             (session, writer) throws(QueryFailure) in
             try values.write(from: &session, to: &writer)
         }

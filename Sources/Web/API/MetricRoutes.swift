@@ -19,8 +19,7 @@ enum MetricRoutes {
             prefix: try request.takeText("prefix"),
             limit: try PageLimit(try request.takeInt("limit")),
             cursor: try request.take("cursor"))
-        try request.checkNothingIsLeft()
-        return try await service.answer(for: request.interest, acceptsGzip: request.acceptsGzip) {
+        return try await service.answer(request) {
             (session, writer) throws(QueryFailure) in
             try list.write(from: &session, to: &writer)
         }
@@ -28,8 +27,7 @@ enum MetricRoutes {
 
     private static let labels: QueryRoutes.Handler = { (request, service) throws(QueryFailure) in
         let metric = try metricName(of: request)
-        try request.checkNothingIsLeft()
-        return try await service.answer(for: request.interest, acceptsGzip: request.acceptsGzip) {
+        return try await service.answer(request) {
             (session, writer) throws(QueryFailure) in
             try MetricLabels.write(of: metric, from: &session, to: &writer)
         }
@@ -40,8 +38,7 @@ enum MetricRoutes {
         let key = request.part("key")
         let prefix = try request.takeText("prefix") ?? ""
         let limit = try PageLimit(try request.takeInt("limit"))
-        try request.checkNothingIsLeft()
-        return try await service.answer(for: request.interest, acceptsGzip: request.acceptsGzip) {
+        return try await service.answer(request) {
             (session, writer) throws(QueryFailure) in
             try MetricLabels.writeValues(
                 of: key, prefix: prefix, limit: limit, metric: metric, from: &session,
@@ -57,7 +54,7 @@ enum MetricRoutes {
     private static let exemplars: QueryRoutes.Handler = {
         (request, service) throws(QueryFailure) in
         let exemplars = MetricExemplars(try question(of: &request, isAggregated: false))
-        return try await service.answer(for: request.interest, acceptsGzip: request.acceptsGzip) {
+        return try await service.answer(request) {
             (session, writer) throws(QueryFailure) in
             try exemplars.write(from: &session, to: &writer)
         }
@@ -67,20 +64,18 @@ enum MetricRoutes {
         (request, service) throws(QueryFailure) in
         let question = try MetricQuestion(
             JSONValue(request.body), metric: try metricName(of: request))
-        try request.checkNothingIsLeft()
         return try await answer(MetricSeries(question), request, service)
     }
 
     private static let search: QueryRoutes.Handler = { (request, service) throws(QueryFailure) in
         let question = try MetricQuestion(JSONValue(request.body), metric: nil)
-        try request.checkNothingIsLeft()
         return try await answer(MetricSeries(question), request, service)
     }
 
     private static func answer(
         _ series: MetricSeries, _ request: QueryRequest, _ service: QueryService
     ) async throws(QueryFailure) -> Answer {
-        try await service.answer(for: request.interest, acceptsGzip: request.acceptsGzip) {
+        try await service.answer(request) {
             (session, writer) throws(QueryFailure) in
             try series.write(from: &session, to: &writer)
         }

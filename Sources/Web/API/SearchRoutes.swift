@@ -13,7 +13,6 @@ enum SearchRoutes {
             }
             routes.add(.post, "api/\(elements.rawValue)/search") {
                 (request, service) throws(QueryFailure) in
-                try request.checkNothingIsLeft()
                 let question = try SearchQuestion(elements, body: request.body)
                 return try await answer(question, request, service)
             }
@@ -23,7 +22,7 @@ enum SearchRoutes {
     private static func answer(
         _ question: SearchQuestion, _ request: QueryRequest, _ service: QueryService
     ) async throws(QueryFailure) -> Answer {
-        try await service.answer(for: request.interest, acceptsGzip: request.acceptsGzip) {
+        try await service.answer(request) {
             (session, writer) throws(QueryFailure) in
             switch question.elements {
             case .traces: try TraceSearch(question).write(from: &session, to: &writer)

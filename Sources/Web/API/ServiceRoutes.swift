@@ -11,8 +11,7 @@ enum ServiceRoutes {
 
     private static let services: QueryRoutes.Handler = { (request, service) throws(QueryFailure) in
         let figures = ServiceFigures(try request.takeRange())
-        try request.checkNothingIsLeft()
-        return try await service.answer(for: request.interest, acceptsGzip: request.acceptsGzip) {
+        return try await service.answer(request) {
             (session, writer) throws(QueryFailure) in
             try figures.write(from: &session, to: &writer)
         }
@@ -20,8 +19,7 @@ enum ServiceRoutes {
 
     private static let map: QueryRoutes.Handler = { (request, service) throws(QueryFailure) in
         let map = ServiceMap(try request.takeRange(), service: try request.takeText("service"))
-        try request.checkNothingIsLeft()
-        return try await service.answer(for: request.interest, acceptsGzip: request.acceptsGzip) {
+        return try await service.answer(request) {
             (session, writer) throws(QueryFailure) in
             try map.write(from: &session, to: &writer)
         }

@@ -14,8 +14,7 @@ enum TraceRoutes {
     private static let wholeTrace: QueryRoutes.Handler = {
         (request, service) throws(QueryFailure) in
         let trace = WholeTrace(try traceID(of: request))
-        try request.checkNothingIsLeft()
-        return try await service.answer(for: request.interest, acceptsGzip: request.acceptsGzip) {
+        return try await service.answer(request) {
             (session, writer) throws(QueryFailure) in
             try trace.write(from: &session, to: &writer)
         }
@@ -24,8 +23,7 @@ enum TraceRoutes {
     private static let spans: QueryRoutes.Handler = {
         (request, service) throws(QueryFailure) in
         let spans = TraceSpans(try traceID(of: request))
-        try request.checkNothingIsLeft()
-        return try await service.answer(for: request.interest, acceptsGzip: request.acceptsGzip) {
+        return try await service.answer(request) {
             (session, writer) throws(QueryFailure) in
             try spans.write(from: &session, to: &writer)
         }
@@ -53,8 +51,7 @@ enum TraceRoutes {
     private static func answer(
         _ logs: TraceLogs, _ request: QueryRequest, _ service: QueryService
     ) async throws(QueryFailure) -> Answer {
-        try request.checkNothingIsLeft()
-        return try await service.answer(for: request.interest, acceptsGzip: request.acceptsGzip) {
+        return try await service.answer(request) {
             (session, writer) throws(QueryFailure) in
             try logs.write(from: &session, to: &writer)
         }

@@ -359,6 +359,15 @@ private func problems(
                 ])
     }
 
+    @Test(arguments: ["listen.grpc", "listen.http", "listen.api", "listen.jaeger"])
+    func listenersAreTurnedOffByNothing(name: String) {
+        #expect(
+            problems(overrides: ["\(name)=off"]) == [
+                "--set: \(name) = \"off\": the port is missing. Write host:port, for example "
+                    + "off:4317; an empty value is off."
+            ])
+    }
+
     @Test func inFlags() {
         #expect(
             problems(overrides: ["log.level", "log.level=loud", "x=1"]) == [
