@@ -19,13 +19,11 @@ struct SpanFigures {
     static func isWithin(
         _ countMax: Int, spansOf ranges: [TimeRange], from session: inout ReadSession
     ) throws(QueryFailure) -> Bool {
+        guard !ranges.isEmpty else { return true }
         var statement = SQLStatement()
-        let gaps = bind(ranges, in: &statement)
+        let spans = spans(in: ranges, columns: "", &statement)
         statement.text = """
-            SELECT count(*) FROM (SELECT FROM \(gaps) CROSS JOIN LATERAL (
-                    SELECT FROM otel_spans_fact
-                    WHERE start_time_unix_nano >= since AND start_time_unix_nano < until) AS span
-                LIMIT \(countMax + 1)) AS found
+            SELECT count(*) FROM (SELECT FROM (\(spans)) AS span LIMIT \(countMax + 1)) AS found
             """
         return try session.query(statement).integer(row: 0, column: 0) ?? 0 <= countMax
     }
@@ -36,11 +34,11 @@ struct SpanFigures {
         _ ranges: [TimeRange], isEstimated: Bool, from session: inout ReadSession
     ) throws(QueryFailure) -> QueryResult {
         var statement = SQLStatement()
-        let gaps = bind(ranges, in: &statement)
-        let read = isEstimated ? shares(of: ranges, in: &statement) : allSpans
+        let read =
+            isEstimated
+            ? shares(of: ranges, in: &statement) : allSpans(of: ranges, in: &statement)
         statement.text = """
-            WITH gap AS MATERIALIZED (SELECT * FROM \(gaps)),
-            \(read),
+            WITH \(read),
             \(calls),
             bucketed AS (
                 SELECT service, namespace, \(ServiceFigureSQL.bucket(of: "duration")) AS bucket,
@@ -63,13 +61,12 @@ struct SpanFigures {
         _ range: TimeRange, shares: [Double], rowCountMax: Int, from session: inout ReadSession
     ) throws(QueryFailure) -> QueryResult {
         var statement = SQLStatement()
-        let gap = bind([range], in: &statement)
+        let read = allSpans(of: [range], in: &statement)
         let quantiles = shares.map {
             "percentile_disc(\($0)) WITHIN GROUP (ORDER BY duration)"
         }
         statement.text = """
-            WITH gap AS (SELECT * FROM \(gap)),
-            \(allSpans),
+            WITH \(read),
             \(calls)
             SELECT service, namespace, count(*) AS calls, count(*) FILTER (WHERE is_error),
                 \(quantiles.joined(separator: ", "))
@@ -96,14 +93,48 @@ struct SpanFigures {
         kind_id AS own_kind_id, parent_span_id
         """
 
-    private static let allSpans = """
-        read AS (
-            SELECT \(names), since, until, \(columns), false AS is_cut, 0::int8 AS oldest
-            FROM gap JOIN otel_spans_fact
-                ON start_time_unix_nano >= since AND start_time_unix_nano < until
-            JOIN otel_resources_dim USING (resource_id)
-        )
-        """
+    /// Ranges up to which each is a part of the statement, so that the server knows them when it
+    /// plans.
+    private static let plannedRangeCountMax = 16
+
+    /// A SELECT of the spans of `ranges`: `since` and `until` of their range, and `columns`, which
+    /// begin with a comma or are none.
+    private static func spans(
+        in ranges: [TimeRange], columns: String, _ statement: inout SQLStatement
+    ) -> String {
+        let begins = { (since: String, until: String) in
+            "start_time_unix_nano >= \(since) AND start_time_unix_nano < \(until)"
+        }
+        guard ranges.count <= plannedRangeCountMax else {
+            return """
+                SELECT since, until\(columns) FROM \(bind(ranges, in: &statement))
+                JOIN otel_spans_fact ON \(begins("since", "until"))
+                """
+        }
+        var parts: [String] = []
+        for range in ranges {
+            let since = statement.bind(range.startUnixNs)
+            let until = statement.bind(range.endUnixNs)
+            parts.append(
+                """
+                SELECT \(since) AS since, \(until) AS until\(columns) FROM otel_spans_fact
+                WHERE \(begins(since, until))
+                """)
+        }
+        return parts.joined(separator: "\nUNION ALL\n")
+    }
+
+    private static func allSpans(
+        of ranges: [TimeRange], in statement: inout SQLStatement
+    ) -> String {
+        let spans = spans(in: ranges, columns: ", resource_id, \(columns)", &statement)
+        return """
+            read AS (
+                SELECT \(names), span.*, false AS is_cut, 0::int8 AS oldest
+                FROM (\(spans)) AS span JOIN otel_resources_dim USING (resource_id)
+            )
+            """
+    }
 
     /// Those of `read` that are calls.
     private static let calls = """
@@ -123,6 +154,7 @@ struct SpanFigures {
     /// process that has more covers the time from the oldest of its spans that was read to the end,
     /// and is scaled up by that.
     private static func shares(of ranges: [TimeRange], in statement: inout SQLStatement) -> String {
+        let gaps = bind(ranges, in: &statement)
         let widthNs = statement.bind(Double(ranges.reduce(0) { $0 + $1.widthNs }))
         let firstNs = statement.bind(ranges.first?.startUnixNs ?? 0)
         return """
@@ -133,7 +165,7 @@ struct SpanFigures {
                 SELECT gap.*, greatest(\(spansPerResourceMin), \(spanCountMax)
                     * ((until - since) / \(widthNs)) / greatest((SELECT count(*) FROM resource), 1)
                     )::int8 AS count
-                FROM gap
+                FROM \(gaps)
             ), read AS (
                 SELECT service, namespace, since, until, span.*,
                     count(*) OVER process = share.count AS is_cut,
