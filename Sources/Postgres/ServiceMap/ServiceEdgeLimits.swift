@@ -15,9 +15,11 @@ package enum ServiceEdgeLimits {
     package static let windowNs: Int64 = 24 * 60 * minuteNs
     /// Edges of one minute; those with the fewest calls are left out.
     package static let edgesPerMinuteMax = 2_000
-    /// Rows of `otel_service_figures` of one minute and of `otel_service_hour_figures` of one hour;
-    /// those with the fewest calls are left out.
-    package static let figuresPerMinuteMax = 5_000
+    /// Rows of `otel_service_figures` of one minute; those with the fewest calls are left out.
+    static let figuresPerMinuteMax = 5_000
+    /// Rows of `otel_service_hour_figures` of one hour: in an hour, a service is seen with more
+    /// kinds of spans than in a minute.
+    static let figuresPerHourMax = 20_000
     /// Minutes of which one statement computes figures.
     static let figureMinutesMax = 60
     /// What such a statement should take: the next one has more or fewer minutes by that.

@@ -123,7 +123,7 @@ extension ServiceFigureRound {
                 sum(latency_sum_nanos), string_agg(latency_buckets, ''::bytea)
             FROM otel_service_figures WHERE minute >= otel_time($1) AND minute < otel_time($2)
             GROUP BY \(ServiceFigureSQL.identity)
-            ORDER BY sum(call_count) DESC LIMIT \(2 * ServiceEdgeLimits.figuresPerMinuteMax)
+            ORDER BY sum(call_count) DESC LIMIT \(ServiceEdgeLimits.figuresPerHourMax)
             """, parameters, deadlineNs: stepDeadlineNs)
     }
 
@@ -132,7 +132,7 @@ extension ServiceFigureRound {
         on connection: inout PGConnection
     ) throws(DatabaseError) {
         let ordered = totals.ordered(by: Owner.isBefore)
-        let kept = ordered.prefix(ServiceEdgeLimits.figuresPerMinuteMax)
+        let kept = ordered.prefix(ServiceEdgeLimits.figuresPerHourMax)
         var texts = (0..<3).map { _ in ArrayParameter(.text) }
         var numbers = (0..<3).map { _ in ArrayParameter(.int8) }
         var (sums, buckets) = (ArrayParameter(.float8), ArrayParameter(.bytea))
