@@ -75,9 +75,7 @@ final class Pipeline {
         let promotion = CurrentPromotion(configuration.attributes.rules)
         promotionUpdater = PromotionUpdater(
             promotion, database: database, stop: stop, logger: logger)
-        let accepted = AcceptedTimes(
-            pastNs: UInt64(configuration.partitions.acceptPastNs),
-            futureNs: UInt64(configuration.partitions.acceptFutureNs))
+        let accepted = AcceptedTimes(configuration.partitions)
         let sightings = SightingNotes()
         let commits = CommitMarks()
         let writerShared = WriterShared(
@@ -102,8 +100,10 @@ final class Pipeline {
             http2: HTTP2Settings(configuration), grpc: GRPCSettings(configuration),
             times: ConnectionTimes(configuration.connections),
             places: ConnectionAdmission(configuration.limits),
-            proxies: configuration.listen.proxies, log: ConnectionLog(logger))
-        httpIntake = HTTPIntake(shared, laneCount: max(1, configuration.server.loopCount))
+            proxies: configuration.listen.proxies(of: .grpc), log: ConnectionLog(logger))
+        httpIntake = HTTPIntake(
+            shared, laneCount: max(1, configuration.server.loopCount),
+            proxies: configuration.listen.proxies(of: .http))
         (loops, endpoint) = try Pipeline.makeLoops(configuration, inherited, shared, tls)
         life = PipelineLife(
             loops: loops.map(\.control), lanes: httpIntake.controls,
@@ -291,9 +291,18 @@ extension GRPCSettings {
     }
 }
 
+extension AcceptedTimes {
+    fileprivate convenience init(_ partitions: Configuration.Partitions) {
+        self.init(
+            pastNs: UInt64(partitions.acceptPastNs), futureNs: UInt64(partitions.acceptFutureNs))
+    }
+}
+
 extension Configuration.Listen {
-    /// Who may say for whom it connects; nil where nobody does.
-    fileprivate var proxies: AddressList? { isBehindProxy ? proxyAddresses : nil }
+    /// Who may say for whom it connects to a listener; nil where nobody does.
+    fileprivate func proxies(of listener: ListenerName) -> AddressList? {
+        isBehindProxy && proxyListeners.contains(listener) ? proxyAddresses : nil
+    }
 }
 
 extension ConnectionAdmission {

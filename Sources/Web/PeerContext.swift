@@ -21,8 +21,8 @@ struct PeerContext: RequestContext {
         presence = source.channel.handler(DepartureHandler.self)?.presence
     }
 
-    /// Where it comes from, for people: `192.0.2.1:55000`, or `unix`; empty where nobody knows.
-    var peer: String { channel.remoteAddress?.peerText ?? "" }
+    /// Where it comes from, for people: `192.0.2.1:55000`, or `local`.
+    var peer: String { PeerAddress(channel.remoteAddress).description }
 }
 
 extension Channel {
@@ -31,15 +31,6 @@ extension Channel {
     fileprivate func handler<Handler: ChannelHandler>(_ type: Handler.Type) -> Handler? {
         guard eventLoop.inEventLoop else { return nil }
         return try? pipeline.syncOperations.handler(type: type)
-    }
-}
-
-extension SocketAddress {
-    /// Of the other side, for people: `192.0.2.1:55000`, or `unix`.
-    var peerText: String {
-        guard let host = ipAddress else { return "unix" }
-        let port = port ?? 0
-        return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
 }
 

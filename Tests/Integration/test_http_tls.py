@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """OTLP/HTTP over TLS, with both versions of HTTP."""
 
+import http.client
+import socket
+import ssl
 import subprocess
 
 import pytest
 
-from support import otlp, rebuild
+from support import otlp, proxyheader, rebuild
 from support.certificates import Authority
 from support.daemon import free_port
 from support.normal import assert_same
@@ -13,13 +16,13 @@ from support.otlphttp import JSON, PROTOBUF, to_json
 
 
 class World:
-    def __init__(self, folder, start_server, database):
+    def __init__(self, folder, start_server, database, **settings):
         self.authority = Authority(folder)
         self.port = free_port()
         pair = self.authority.server()
         self.server = start_server(database, {
             "listen.http": f"127.0.0.1:{self.port}", "tls.certificate_file": pair.certificate,
-            "tls.key_file": pair.key, "tls.listeners": "http"})
+            "tls.key_file": pair.key, "tls.listeners": "http"} | settings)
 
     def post(self, body, content_type, *options):
         """The status and the version of HTTP."""
@@ -51,3 +54,17 @@ def test_curl(world, db, encoding, option, version):
 def test_errors(world):
     assert world.post(b"[]", JSON) == "400 2"
     assert world.post(b"[]", "text/plain", "--http1.1") == "415 1.1"
+
+
+def test_a_proxy_speaks_before_tls(tmp_path, start_server, database):
+    world = World(tmp_path, start_server, database, **{"listen.proxy_protocol": "true"})
+    context = ssl.create_default_context(cafile=world.authority.certificate)
+    body = otlp.request("traces").SerializeToString()
+    with socket.create_connection(("127.0.0.1", world.port), timeout=60) as plain:
+        plain.sendall(proxyheader.of("192.0.2.1"))
+        connection = http.client.HTTPConnection("localhost", world.port)
+        connection.sock = context.wrap_socket(plain, server_hostname="localhost")
+        connection.request("POST", "/v1/traces", body, {"content-type": PROTOBUF})
+        assert connection.getresponse().status == 200
+        connection.close()
+    assert world.server.daemon.stop() == 0, world.server.daemon.output()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the daemon listens: unix sockets, IPv6, sockets of systemd, and behind a proxy."""
 
+import http.client
 import os
 import signal
 import socket
@@ -343,3 +344,94 @@ def test_drain_waits_for_no_header(proxied, start_server, database):
     with socket.create_connection(("127.0.0.1", server.port), timeout=30):
         server.daemon.process.send_signal(signal.SIGTERM)
         assert server.daemon.wait() == 0
+
+
+# The same of OTLP/HTTP.
+
+
+@pytest.fixture(scope="module")
+def proxied_http(start_server, database):
+    """(port of OTLP/HTTP, api, daemon) behind a proxy at 127.0.0.1, with one connection per client."""
+    port = free_port()
+    settings, api = api_settings(**{
+        "listen.proxy_protocol": "true", "listen.proxy_addresses": "127.0.0.1", "listen.http": f"127.0.0.1:{port}",
+        "limits.connections_per_address_max": "1"})
+    return port, api, start_server(database, settings).daemon
+
+
+def http_status(port, header, pieces=1, source="127.0.0.1"):
+    """What an Export behind `header` is answered; None where the connection just ends."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60, source_address=(source, 0)) as connection:
+        raw = RawConnection.__new__(RawConnection)
+        raw.socket = connection
+        try:
+            for offset in range(0, len(header), -(-len(header) // pieces) or 1):
+                raw.send(header[offset:offset + -(-len(header) // pieces)])
+            raw.send(posted("traces", otlp.request("traces").SerializeToString()))
+            return raw.answer().status
+        except (ConnectionError, http.client.RemoteDisconnected):
+            return None
+
+
+def eventually_served(port, header, **options):
+    """A place of the same client may be taken until the daemon has seen it go."""
+    eventually(lambda: http_status(port, header, **options) == 200, "to be served")
+
+
+def test_http_client_behind_the_proxy_is_who_counts(proxied_http):
+    port, api, daemon = proxied_http
+    before = count(api, "address", "connections_refused")
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as first:
+        raw = RawConnection.__new__(RawConnection)
+        raw.socket = first
+        raw.send(proxyheader.of("192.0.2.51") + posted("traces", otlp.request("traces").SerializeToString()))
+        assert raw.answer().status == 200
+        assert http_status(port, proxyheader.of("192.0.2.51")) is None
+        assert http_status(port, proxyheader.of("192.0.2.52")) == 200
+    assert count(api, "address", "connections_refused") == before + 1
+    assert "192.0.2.51" in daemon.output()
+    eventually_served(port, proxyheader.of("192.0.2.51"))
+
+
+@pytest.mark.parametrize("header", [
+    proxyheader.of("198.51.100.61", fields=struct.pack(">BH", 0xEE, 300) + bytes(300)),
+    proxyheader.of("2001:db8::61"), proxyheader.with_checksum("198.51.100.62"),
+    proxyheader.header(proxyheader.LOCAL, proxyheader.UNSPECIFIED, b""),
+], ids=["fields", "IPv6", "checksum", "LOCAL"])
+@pytest.mark.parametrize("pieces", [1, 28])
+def test_headers_that_are_taken_over_http(proxied_http, header, pieces):
+    eventually_served(proxied_http[0], header, pieces=pieces)
+
+
+@pytest.mark.parametrize("opening", [
+    b"", b"PROXY TCP4 192.0.2.1 127.0.0.1 50000 4317\r\n", proxyheader.header(0x31, 0x11, bytes(12)),
+], ids=["no header", "version 1", "version 3"])
+def test_anything_else_ends_the_connection_over_http(proxied_http, opening):
+    port, api, _ = proxied_http
+    before = count(api, "proxy_header")
+    assert http_status(port, opening) is None
+    assert count(api, "proxy_header") == before + 1
+
+
+def test_nobody_else_can_connect_over_http(proxied_http):
+    port, api, _ = proxied_http
+    before = count(api, "proxy", "connections_refused")
+    assert http_status(port, proxyheader.of("192.0.2.70"), source="127.0.0.2") is None
+    assert count(api, "proxy", "connections_refused") == before + 1
+
+
+def test_http_alone_can_be_without_a_proxy(start_server, database):
+    port = free_port()
+    settings, _ = api_settings(**{"listen.proxy_protocol": "true", "listen.proxy_listeners": "grpc",
+                                  "listen.http": f"127.0.0.1:{port}"})
+    server = start_server(database, settings)
+    assert http_status(port, b"") == 200
+    with server.client() as client:
+        assert not is_served(client)
+    assert server.daemon.stop() == 0
+
+
+def test_only_otlp_is_received_behind_a_proxy(binary):
+    result = run(binary, "config", "check", "--set", "listen.proxy_listeners=grpc, api")
+    assert result.returncode == 78 and "listen.proxy_listeners" in result.stderr, result
+    assert "Write grpc, http or both" in result.stderr

@@ -13,7 +13,7 @@ SECTIONS = ("limits", "connections", "http2", "memory", "ring", "spool", "dead_l
 # Files whose constants and defaults are limits, all of them.
 SOURCES = {
     "Sources/HTTP2/HTTP2Settings.swift", "Sources/GRPC/ServerConnection.swift", "Sources/Socket/Connection.swift",
-    "Sources/Socket/ProxyHeader.swift", "Sources/Socket/EventLoop.swift", "Sources/Base/Limits.swift",
+    "Sources/Base/ProxyHeader.swift", "Sources/Socket/EventLoop.swift", "Sources/Base/Limits.swift",
     "Sources/GRPC/Services/HealthService.swift", "Sources/GRPC/Services/ReflectionService.swift",
     "Sources/Rows/RowLimits.swift", "Sources/Web/WebServer.swift", "Sources/Web/ServerTask.swift",
     "Sources/Web/OTLP/OTLPServer.swift", "Sources/Web/OTLP/RequestJudge.swift", "Sources/Web/API/QueryRequest.swift",

@@ -27,6 +27,10 @@ final class FakeReceiver: ExportReceiver, @unchecked Sendable {
 
     init(budgetBytes: Int) { budget = MemoryBudget(limitBytes: budgetBytes) }
 
+    let expectsProxyHeader = false
+
+    func admitsProxy(_ peer: PeerAddress) -> Bool { true }
+    func proxyHeaderRefused(_ fault: ProxyHeaderFault) {}
     func connectionOpened(from peer: PeerAddress) -> Bool { true }
     func connectionClosed(from peer: PeerAddress) {}
     func turned(lane: Int) {}
@@ -91,11 +95,9 @@ private final class Harness {
         settings.requestSizeBytesMax = sizeBytesMax
         let service = OTLPService(
             settings: settings, receiver: receiver, lanes: ExportLanes(loop))
-        channel = EmbeddedChannel(
-            handlers: [
-                reads,
-                ExportHandler(service, OTLPConnection(limits), transport: transport, loop: loop),
-            ], loop: loop)
+        let handler = ExportHandler(
+            service, OTLPConnection(limits, .local), transport: transport, loop: loop)
+        channel = EmbeddedChannel(handlers: [reads, handler], loop: loop)
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
 

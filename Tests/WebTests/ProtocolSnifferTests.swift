@@ -18,7 +18,7 @@ private struct Wire {
         let service = OTLPService(
             settings: ExportServerSettings(), receiver: FakeReceiver(budgetBytes: 1 << 20),
             lanes: ExportLanes(loop))
-        channel = EmbeddedChannel(handler: ProtocolSniffer(service), loop: loop)
+        channel = EmbeddedChannel(handler: ProtocolSniffer(service, .local), loop: loop)
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
 

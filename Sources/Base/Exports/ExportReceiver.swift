@@ -17,6 +17,17 @@ package protocol ExportReceiver: ConnectionDoor {
     /// Milliseconds after which a client that is turned away should come back. Thread: any.
     var retryDelayMs: Int { get }
 
+    /// Whether a header of the PROXY protocol has to come before the first byte of a connection.
+    var expectsProxyHeader: Bool { get }
+
+    /// Whether `peer` may send such a header; where not, its connection must be closed. Call before
+    /// `connectionOpened`, which then is about whoever is behind the proxy, and only where headers
+    /// are expected. Thread: any.
+    func admitsProxy(_ peer: PeerAddress) -> Bool
+
+    /// Notes a connection that was ended for its header. Thread: any.
+    func proxyHeaderRefused(_ fault: ProxyHeaderFault)
+
     /// Takes `message` over. `reply` hears the outcome exactly once, on any thread, possibly before
     /// this returns. Cancel when nobody waits any more: what was not taken by a writer then is let
     /// go, because its client sends it again. `allowance` is the connection's, of all its streams.

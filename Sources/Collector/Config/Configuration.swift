@@ -56,7 +56,9 @@ package struct Configuration: Sendable, Equatable {
         package internal(set) var jaeger: Endpoint?
         /// `listen.unix_mode`. Permission bits of the files of unix sockets.
         package internal(set) var unixMode = 0
-        /// `listen.proxy_protocol`. Connections to `listen.grpc` begin with a PROXY header.
+        /// `listen.proxy_listeners`. Those that a proxy stands before.
+        package internal(set) var proxyListeners: [ListenerName] = []
+        /// `listen.proxy_protocol`. Connections to those begin with a PROXY header.
         package internal(set) var isBehindProxy = false
         /// `listen.proxy_addresses`. Who may send one.
         package internal(set) var proxyAddresses = AddressList([])

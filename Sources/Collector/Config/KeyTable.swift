@@ -54,7 +54,10 @@ extension ConfigurationKey {
             help: "Who may connect to a unix socket, as the permission bits of its file"),
         ConfigurationKey(
             "listen.proxy_protocol", \.listen.isBehindProxy, .truth, default: "false",
-            help: "Whether a proxy stands before listen.grpc and says for whom it connects"),
+            help: "Whether a proxy stands before listeners and says for whom it connects"),
+        ConfigurationKey(
+            "listen.proxy_listeners", \.listen.proxyListeners, .listeners, default: "grpc, http",
+            help: "The listeners that it stands before: grpc, http or both"),
         ConfigurationKey(
             "listen.proxy_addresses", \.listen.proxyAddresses, .addressList,
             default: "127.0.0.0/8, ::1, unix",

@@ -120,6 +120,14 @@ extension ConfigurationLoader {
     /// Whoever may send a PROXY header may pretend to be anybody.
     private mutating func checkProxy() {
         let listen = configuration.listen
+        let behind = Set(listen.proxyListeners)
+        if behind.isEmpty || !behind.isSubset(of: [.grpc, .http]) {
+            report(
+                ["listen.proxy_listeners"],
+                ValueFault(
+                    "only OTLP is received behind a PROXY header",
+                    remedy: "write grpc, http or both; turn it off with listen.proxy_protocol"))
+        }
         if listen.isBehindProxy, listen.proxyAddresses.isEmpty {
             report(
                 ["listen.proxy_protocol", "listen.proxy_addresses"],

@@ -14,6 +14,8 @@ final class HTTPIntake: ExportReceiver {
     private let admission: Admission
     private let retryHint: RetryHint
     private let places: ConnectionAdmission
+    /// Who may say for whom it connects; nil where nobody does.
+    private let proxies: AddressList?
     let log: ConnectionLog
     private let lanes: [Lane]
     private let waiting: Waiting
@@ -46,7 +48,9 @@ final class HTTPIntake: ExportReceiver {
         }
     }
 
-    init(_ shared: IngestShared, laneCount: Int) {
+    /// `proxies` are those before `listen.http`.
+    init(_ shared: IngestShared, laneCount: Int, proxies: AddressList?) {
+        self.proxies = proxies
         admission = shared.admission
         budget = shared.budget
         counters = shared.counters
@@ -75,6 +79,20 @@ final class HTTPIntake: ExportReceiver {
     var laneCount: Int { lanes.count }
 
     var retryDelayMs: Int { retryHint.delayMs }
+
+    var expectsProxyHeader: Bool { proxies != nil }
+
+    func admitsProxy(_ peer: PeerAddress) -> Bool {
+        if proxies?.contains(peer) == true { return true }
+        counters.add(.connectionsRefusedNoProxy)
+        log.untrustedProxy(peer)
+        return false
+    }
+
+    func proxyHeaderRefused(_ fault: ProxyHeaderFault) {
+        counters.add(.abortedForProxyHeader)
+        log.proxyHeader(fault)
+    }
 
     func connectionOpened(from peer: PeerAddress) -> Bool {
         guard places.tryEnter() else {

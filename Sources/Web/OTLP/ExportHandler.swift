@@ -136,7 +136,7 @@ final class ExportHandler: ChannelDuplexHandler {
         deadlineNs = Clock.monotonicNs + service.settings.deadlineNs
         deadline = loop.now + .nanoseconds(Int64(service.settings.deadlineNs))
         let verdict = judge.judge(head, certificate: connection.certificate) {
-            context.channel.remoteAddress?.peerText ?? ""
+            connection.peer.description
         }
         switch verdict {
         case .preflight(let answer):

@@ -18,19 +18,27 @@ struct OTLPChannel: ServerChildChannel {
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         let value = Value(channel: channel)
-        let receiver = service.receiver
-        let peer = PeerAddress(channel.remoteAddress)
-        guard receiver.connectionOpened(from: peer) else {
-            channel.close(promise: nil)
-            return channel.eventLoop.makeSucceededFuture(value)
-        }
-        channel.closeFuture.whenComplete { _ in receiver.connectionClosed(from: peer) }
         let service = self.service
+        let neighbour = PeerAddress(channel.remoteAddress)
+        // Behind a proxy nobody knows yet who it is.
+        let isProxied = service.receiver.expectsProxyHeader
+        guard isProxied ? isProxy(channel, neighbour) : service.isOpened(channel, from: neighbour)
+        else { return channel.eventLoop.makeSucceededFuture(value) }
         // A client that has closed its side is gone: nobody would hear the answer.
         return channel.setOption(.allowRemoteHalfClosure, value: false).flatMapThrowing {
-            try channel.pipeline.syncOperations.addHandler(ProtocolSniffer(service))
+            let handlers = channel.pipeline.syncOperations
+            if isProxied {
+                try handlers.addHandler(ProxyHeaderHandler(service, neighbour), position: .first)
+            }
+            try handlers.addHandler(ProtocolSniffer(service, isProxied ? nil : neighbour))
             return value
         }
+    }
+
+    private func isProxy(_ channel: any Channel, _ neighbour: PeerAddress) -> Bool {
+        if service.receiver.admitsProxy(neighbour) { return true }
+        channel.close(promise: nil)
+        return false
     }
 
     func handle(value: Value, logger: Logger) async {

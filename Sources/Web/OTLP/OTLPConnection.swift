@@ -3,6 +3,8 @@ internal import Base
 
 /// What the requests of one connection of OTLP/HTTP have in common.
 struct OTLPConnection: Sendable {
+    /// Who it is of: behind a proxy, who that said.
+    let peer: PeerAddress
     /// What its certificate proves; nil without one.
     let certificate: PeerIdentity?
     /// What it may have its event loop make of its requests.
@@ -11,11 +13,11 @@ struct OTLPConnection: Sendable {
     let smallPieces: RateLimit
 
     init(
-        _ limits: HTTPLimits, certificate: PeerIdentity? = nil,
-        work: WorkAllowance = WorkAllowance()
+        _ limits: HTTPLimits, _ peer: PeerAddress, certificate: PeerIdentity? = nil
     ) {
+        self.peer = peer
         self.certificate = certificate
-        self.work = work
+        work = WorkAllowance()
         smallPieces = RateLimit(
             perSecond: limits.smallPiecesPerSecond,
             burstNs: UInt64(limits.smallPiecesBurst) * 1_000_000_000

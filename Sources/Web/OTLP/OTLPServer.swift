@@ -39,9 +39,9 @@ package final class OTLPServer: ExportServer, TLSServer {
         let lanes = ExportLanes(group)
         lanes.keepTelling(receiver, group)
         let quiet = logger.quiet
+        let service = OTLPService(settings: settings, receiver: receiver, lanes: lanes)
         let channels = SecureChannel(
-            OTLPChannel(OTLPService(settings: settings, receiver: receiver, lanes: lanes)),
-            acceptor: acceptor.withLock { $0 })
+            OTLPChannel(service), acceptor: acceptor.withLock { $0 })
         return try task.start(on: loop, name: "OTLP/HTTP", logger: logger) { [self] running in
             let bind: BindAddress
             switch address {
@@ -85,6 +85,16 @@ struct OTLPService: Sendable {
     let receiver: any ExportReceiver
     let lanes: ExportLanes
     var limits = HTTPLimits()
+
+    /// Counts a connection in, and out when it ends; where it is one too many, it is closed.
+    func isOpened(_ channel: any Channel, from peer: PeerAddress) -> Bool {
+        guard receiver.connectionOpened(from: peer) else {
+            channel.close(promise: nil)
+            return false
+        }
+        channel.closeFuture.whenComplete { [receiver] _ in receiver.connectionClosed(from: peer) }
+        return true
+    }
 }
 
 /// Bounds on what a client can take, beside those that are configured.
@@ -107,6 +117,8 @@ struct HTTPLimits: Sendable {
     var discardedSizeBytesMax = 64 << 10
     var headerFieldSizeBytesMax = 8 << 10
     var headerCountMax = 100
+    /// For the header of the PROXY protocol, where one has to come first.
+    var proxyHeaderTime = TimeAmount.seconds(5)
     /// Requests of an HTTP/1.1 connection that are not answered yet, the one at hand included.
     var unansweredCountMax = 16
     /// Below this a piece of a body is small. Their rate is limited.

@@ -14,6 +14,8 @@ final class ProtocolSniffer: ChannelInboundHandler {
     private var state = State.sniffing
     private var held = ByteBuffer()
     private var timer: Scheduled<Void>?
+    /// Who connected; known before its first bytes.
+    private var peer: PeerAddress?
     /// What the connection's certificate proves; known before its first bytes. Nil without one.
     private var certificate: PeerIdentity?
 
@@ -25,7 +27,11 @@ final class ProtocolSniffer: ChannelInboundHandler {
 
     private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
 
-    init(_ service: OTLPService) { self.service = service }
+    /// `peer` is nil where a proxy has yet to say who it is.
+    init(_ service: OTLPService, _ peer: PeerAddress?) {
+        self.service = service
+        self.peer = peer
+    }
 
     func handlerAdded(context: ChannelHandlerContext) {
         closeLater(service.limits.headTime, context)
@@ -58,6 +64,10 @@ final class ProtocolSniffer: ChannelInboundHandler {
             return context.close(promise: nil)
         }
         if let secured = event as? ChannelSecured { certificate = secured.peerIdentity }
+        if let proxied = event as? ProxiedPeer {
+            guard service.isOpened(context.channel, from: proxied.address) else { return }
+            peer = proxied.address
+        }
         context.fireUserInboundEventTriggered(event)
     }
 
@@ -74,7 +84,8 @@ final class ProtocolSniffer: ChannelInboundHandler {
 
     private func decide(isHTTP2: Bool, _ context: ChannelHandlerContext) {
         do {
-            let connection = OTLPConnection(service.limits, certificate: certificate)
+            guard let peer else { return context.close(promise: nil) }
+            let connection = OTLPConnection(service.limits, peer, certificate: certificate)
             if isHTTP2 {
                 // Its own timer only runs from the end of a first request.
                 closeLater(service.limits.idleTime, context)

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Base
 
-@testable import Socket
-
 /// Input: the size of the pieces, and what a proxy sends first. However it is split, the outcome is
 /// that of reading it at once; what is taken is the header, and no byte behind it.
 func checkProxyHeader(_ input: ByteSlice) throws {

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Base
-
 /// Why what came before the first byte of a connection is no header of the PROXY protocol that we
 /// take. The text is for the operator of the proxy.
 package enum ProxyHeaderFault: Error, Equatable, CustomStringConvertible {
@@ -43,11 +41,13 @@ package enum ProxyHeaderFault: Error, Equatable, CustomStringConvertible {
 /// split (haproxy.org, "The PROXY protocol", 2.2).
 ///
 /// A value; it keeps the bytes of the header until it is whole, at most `sizeBytesMax`.
-struct ProxyHeaderReader {
+package struct ProxyHeaderReader {
     /// Longest header, fields behind the addresses included. The protocol asks for 536 at least.
-    static let sizeBytesMax = 4_096
+    package static let sizeBytesMax = 4_096
 
     private var bytes: [UInt8] = []
+
+    package init() {}
 
     private static let signature: [UInt8] = [
         0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a,
@@ -55,7 +55,7 @@ struct ProxyHeaderReader {
     /// Signature, version and command, transport, length.
     private static let fixedSizeBytes = 16
 
-    enum Progress: Equatable {
+    package enum Progress: Equatable {
         /// All was taken, and more is needed.
         case incomplete
         /// The header is whole. `source` is nil where the connection is the proxy's own.
@@ -63,7 +63,7 @@ struct ProxyHeaderReader {
     }
 
     /// Takes what belongs to the header out of `input`.
-    mutating func append(_ input: ByteSlice) throws(ProxyHeaderFault) -> Progress {
+    package mutating func append(_ input: ByteSlice) throws(ProxyHeaderFault) -> Progress {
         var takenCount = 0
         while true {
             let neededCount = try neededSizeBytes - bytes.count

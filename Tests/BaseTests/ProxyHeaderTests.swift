@@ -2,8 +2,6 @@
 import Base
 import Testing
 
-@testable import Socket
-
 // Goal: the header gives the client's address and nothing of what follows it, however it is split;
 // anything else is a fault that names what is wrong.
 
