@@ -2,7 +2,6 @@
 """GET /api/services and /api/service-map, beside figures that are computed from what was sent."""
 
 from collections import defaultdict
-import math
 import random
 import time
 
@@ -12,11 +11,11 @@ from conftest import Export
 from support import otlp
 from support.api import api_settings
 from support.query import QueryAPI
+from support.service_calls import QUANTILES, nearest_rank
 from support.service_graph import CONSUMER, SERVER, Traces, edges, requests
 from support.waiting import eventually
 
 MINUTE_NS = otlp.MINUTE_NS
-QUANTILES = {"p50_nanos": 0.5, "p95_nanos": 0.95, "p99_nanos": 0.99}
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +41,6 @@ def query(database, start_server, rows):
             "SELECT count(*) > 0 FROM otel_service_edge_minutes WHERE minute = to_timestamp(%s)",
             (min(row.start_ns for row in rows) // MINUTE_NS * 60,)).fetchone()[0], f"the map up to {last}")
     return QueryAPI(api.address)
-
-
-def nearest_rank(durations, share):
-    return sorted(durations)[max(1, math.ceil(share * len(durations))) - 1]
 
 
 def span_range(rows, minutes=0):
