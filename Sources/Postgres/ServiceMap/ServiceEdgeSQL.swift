@@ -119,6 +119,11 @@ package struct ServiceEdgeSQL: Sendable {
         return "coalesce(\(places.map { "nullif(\($0), '')" }.joined(separator: ", ")))"
     }
 
+    /// Keeps a subquery for itself, because the planner does not know how few rows there are. It
+    /// would read a window of hours for some traces, and join all resources of a tenant with one
+    /// another before it looks which ones are wanted.
+    private static let fence = "OFFSET 0"
+
     /// Spans of other times whose parent or child is among `spans`, or may be.
     private var surroundings: String {
         """
@@ -138,13 +143,16 @@ package struct ServiceEdgeSQL: Sendable {
             UNION ALL
             SELECT trace_id, span_id, parent_span_id, resource_id,
                 coalesce(named.kind_id, fact.kind_id, 0)
-            FROM otel_spans_fact AS fact
+            FROM reaching CROSS JOIN LATERAL (
+                SELECT span_id, parent_span_id, resource_id, operation_id, kind_id
+                FROM otel_spans_fact
+                WHERE trace_id = reaching.trace_id
+                    AND ((start_time_unix_nano >= $1 - \(ServiceEdgeLimits.parentWindowNs)
+                            AND start_time_unix_nano < $1)
+                        OR (start_time_unix_nano >= $2
+                            AND start_time_unix_nano < $2 + \(ServiceEdgeLimits.childWindowNs)))
+                \(ServiceEdgeSQL.fence)) AS fact
             LEFT JOIN otel_operations_dim AS named USING (operation_id)
-            WHERE trace_id IN (SELECT trace_id FROM reaching)
-                AND ((start_time_unix_nano >= $1 - \(ServiceEdgeLimits.parentWindowNs)
-                        AND start_time_unix_nano < $1)
-                    OR (start_time_unix_nano >= $2
-                        AND start_time_unix_nano < $2 + \(ServiceEdgeLimits.childWindowNs)))
         ),
         parents AS MATERIALIZED (
             SELECT trace_id, span_id, min(resource_id) AS resource_id, max(kind_id) AS kind_id
@@ -191,10 +199,13 @@ package struct ServiceEdgeSQL: Sendable {
                     IS DISTINCT FROM (consumer.trace_id, consumer.parent_span_id)
         ),
         linked AS MATERIALIZED (
-            SELECT trace_id, span_id, min(resource_id) AS resource_id FROM otel_spans_fact
-            WHERE trace_id IN (SELECT trace_id FROM linking)
-                AND start_time_unix_nano >= $1 - \(ServiceEdgeLimits.linkWindowNs)
-                AND start_time_unix_nano < $2 + \(ServiceEdgeLimits.clockSkewNs)
+            SELECT trace_id, span_id, min(resource_id) AS resource_id
+            FROM (SELECT DISTINCT trace_id FROM linking) AS wanted CROSS JOIN LATERAL (
+                SELECT span_id, resource_id FROM otel_spans_fact
+                WHERE trace_id = wanted.trace_id
+                    AND start_time_unix_nano >= $1 - \(ServiceEdgeLimits.linkWindowNs)
+                    AND start_time_unix_nano < $2 + \(ServiceEdgeLimits.clockSkewNs)
+                \(ServiceEdgeSQL.fence)) AS fact
             GROUP BY trace_id, span_id
         ),
         followed AS (
@@ -231,15 +242,17 @@ package struct ServiceEdgeSQL: Sendable {
     private var edges: String {
         """
         counted AS (
-            SELECT start_time_unix_nano, is_error, client.tenant, kind,
-                client.namespace AS client_namespace, client.service AS client_service,
-                server.namespace AS server_namespace, server.service AS server_service,
-                \(ServiceFigureSQL.duration) AS duration
-            FROM (SELECT * FROM called UNION ALL SELECT * FROM followed) AS crossing
-            JOIN resources AS client ON client.resource_id = client_id
+            SELECT start_time_unix_nano, is_error, client.tenant, kind, client_namespace,
+                client_service, server.namespace AS server_namespace,
+                server.service AS server_service, \(ServiceFigureSQL.duration) AS duration
+            FROM (SELECT crossing.*, tenant, namespace AS client_namespace,
+                    service AS client_service
+                FROM (SELECT * FROM called UNION ALL SELECT * FROM followed) AS crossing
+                JOIN resources ON resource_id = client_id
+                \(ServiceEdgeSQL.fence)) AS client
             JOIN resources AS server ON server.resource_id = server_id
             WHERE client.tenant = server.tenant
-                AND (client.namespace, client.service) <> (server.namespace, server.service)
+                AND (client_namespace, client_service) <> (server.namespace, server.service)
             UNION ALL
             SELECT start_time_unix_nano, is_error, tenant, kind, namespace, service, '',
                 peer_name, \(ServiceFigureSQL.duration)
