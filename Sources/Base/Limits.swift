@@ -6,6 +6,9 @@ package enum Limits {
     package static let anyValueDepthMax = 64
     /// Spans, log records or data points in one request.
     package static let itemCountMax = 1_000_000
+    /// Items of one request that are kept as dead letters; with more faulty ones it is refused. A
+    /// letter costs a writer 10 µs, and an item that is faulty its sender two bytes.
+    package static let deadItemCountMax = 20_000
     /// Attributes of one owner (resource, scope, item, event, link, exemplar, list of pairs).
     package static let attributeCountMax = 4_096
     /// Sizes of text that the daemon sends back to a client.

@@ -11,10 +11,12 @@ from conftest import FACT_TABLES, Export
 from support import otlp, rebuild, rebuild_metrics
 from support.locks import blocked, wait_for_blocked
 from support.normal import assert_same, merge
-from support.otlp import PLACEHOLDER, REJECTED_FIELDS, REQUESTS, SIGNALS, with_bytes
+from support.otlp import PLACEHOLDER, REJECTED_FIELDS, REQUESTS, SIGNALS, Span, with_bytes
 from support.waiting import eventually
 from test_bad_messages import FAULTY, POINT_KINDS, metric_of
 
+# Limits.deadItemCountMax.
+FAULTY_COUNT_MAX = 20_000
 REBUILD = {"traces": rebuild.traces, "logs": rebuild.logs, "metrics": rebuild_metrics.metrics}
 # Signal -> table, what is true of rows that PostgreSQL is to refuse, a bad item.
 POISON = {
@@ -144,6 +146,22 @@ def test_items_that_the_daemon_finds(export, db, signal, name, make):
     assert_kept(response, signal, db, bad)
     assert db.execute("SELECT count(*) FROM otel_dead_letters WHERE sqlstate IS NULL AND "
                       "reason ~ '^(invalid|time)_'").fetchone() == (2,)
+
+
+def test_no_more_faulty_items_than_are_kept(export, db):
+    """One too many: nothing is kept or stored, and what comes behind it is."""
+    good = otlp.request("traces")
+    with pytest.raises(grpc.RpcError) as error:
+        export(otlp.request("traces", [otlp.span(), *[Span()] * (FAULTY_COUNT_MAX + 1)]))
+    assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert f"more than {FAULTY_COUNT_MAX} of its items cannot be stored" in error.value.details()
+    assert "the first because" in error.value.details()
+    assert letters(db) == []
+    export(good)
+    assert_same(good, REBUILD["traces"](db))
+    response = export(otlp.request("traces", [Span()] * FAULTY_COUNT_MAX))
+    assert response.partial_success.rejected_spans == FAULTY_COUNT_MAX
+    assert db.execute("SELECT count(*) FROM otel_dead_letters").fetchone() == (FAULTY_COUNT_MAX,)
 
 
 @pytest.mark.parametrize("text", [b"a\x00b", b"a\xff", b"\xed\xa0\x80"], ids=["NUL", "ff", "surrogate"])

@@ -193,7 +193,7 @@ private struct ReplaySession: ~Copyable {
                 transaction.condemnFirst(error)
             }
         case .database(let error): throw error
-        case .overBudget, .deadLettersTooLarge:
+        case .overBudget, .deadLettersTooLarge, .deadItemsTooMany:
             throw .unexpected("a dead letter takes more memory than memory.budget_bytes")
         }
     }

@@ -50,6 +50,8 @@ struct Transaction: ~Copyable {
         case overBudget(isAlone: Bool)
         /// These exports are committed already, with these outcomes; nothing was written.
         case duplicates([Fingerprint: Outcome])
+        /// An export has more faulty items than are kept; nothing was written.
+        case deadItemsTooMany(first: ItemFault)
         /// The dead letters of this transaction would be more than may be written at once.
         case deadLettersTooLarge
     }
@@ -119,6 +121,7 @@ struct Transaction: ~Copyable {
         exportCount = try resolveSeries(of: batch, exportCount: exportCount, on: &connection)
         try reserveLogIDs(for: batch, exportCount: exportCount, on: &connection)
         exportCount = try encode(batch, exportCount: exportCount)
+        try checkFaultyItems(of: batch)
         guard copies.seal() else { throw overBudget(batch) }
         try commit(batch, exportCount: exportCount, on: &connection)
         shared.sightings.note(builder)
@@ -278,6 +281,18 @@ struct Transaction: ~Copyable {
             if copies.sizeBytes >= shared.settings.sizeBytesMax { return index + 1 }
         }
         return exportCount
+    }
+
+    /// A request of a few KB can hold so many faulty items that their letters would keep a writer
+    /// for seconds. What came out of the spool was acknowledged, and its letters are written.
+    private func checkFaultyItems(of batch: borrowing ExportBatch) throws(Stop) {
+        for (index, tally) in tallies.enumerated()
+        where tally.rejectedItemCount > Limits.deadItemCountMax {
+            guard let fault = tally.firstFault,
+                batch.withExport(index, { $0.spoolNumber == nil })
+            else { continue }
+            throw .deadItemsTooMany(first: fault)
+        }
     }
 
     func overBudget(_ batch: borrowing ExportBatch) -> Stop {

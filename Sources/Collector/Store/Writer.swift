@@ -68,7 +68,7 @@ final class Writer: Sendable {
             settle(&batch, exportCount: exportCount, with: state)
         } catch {
             switch error {
-            case .overBudget: shared.outage.undecided()
+            case .overBudget, .deadItemsTooMany: shared.outage.undecided()
             // The server has looked at what was sent: it is there.
             case .duplicates, .deadLettersTooLarge: shared.outage.succeeded()
             case .database: break
@@ -83,14 +83,15 @@ final class Writer: Sendable {
                         + "(\(shared.budget.limitBytes)) has, although limits.request_bytes_max "
                         + "lets it in; send less at once")
             case .deadLettersTooLarge:
-                if state.transaction.exportCountMax > 1 {
-                    state.transaction.exportCountMax = 1
-                } else {
-                    refuseFirst(
-                        &batch,
-                        "what cannot be stored of it is more than a quarter of "
-                            + "dead_letters.bytes_max; send less at once")
-                }
+                refuse(
+                    &batch, &state, .tooLarge,
+                    "what cannot be stored of it is more than a quarter of "
+                        + "dead_letters.bytes_max; send less at once")
+            case .deadItemsTooMany(let first):
+                refuse(
+                    &batch, &state, .invalidArgument,
+                    "more than \(Limits.deadItemCountMax) of its items cannot be stored, which is "
+                        + "too many to keep as dead letters; the first because \(first)")
             case .duplicates(let known):
                 settleDuplicates(&batch, known)
             case .database(let error):
@@ -198,10 +199,23 @@ final class Writer: Sendable {
     }
 
     /// The same request would fail in the same way for ever.
-    private func refuseFirst(_ batch: inout ExportBatch, _ message: String) {
+    /// Refuses the export that is meant: alone it is the first, so all are tried alone before.
+    private func refuse(
+        _ batch: inout ExportBatch, _ state: inout WriterState, _ code: Refusal.Code,
+        _ message: String
+    ) {
+        guard state.transaction.exportCountMax == 1 else {
+            return state.transaction.exportCountMax = 1
+        }
+        refuseFirst(&batch, message, code)
+    }
+
+    private func refuseFirst(
+        _ batch: inout ExportBatch, _ message: String, _ code: Refusal.Code = .tooLarge
+    ) {
         batch.settleFirst(1) { _, pending in
             shared.losses.refusedForGood(pending)
-            return .refused(Refusal(.tooLarge, message))
+            return .refused(Refusal(code, message))
         }
     }
 }
