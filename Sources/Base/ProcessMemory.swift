@@ -37,12 +37,12 @@ package enum ProcessMemory {
     /// Gives pages of the heaps back that nothing stands on, where there may be many of them.
     ///
     /// glibc gives back the end of a heap only: after a burst, one small block that stays keeps all
-    /// below it resident. Returns whether it was worth a try. Cost: a look at the free lists; then
-    /// some milliseconds, in which threads that allocate may wait for the heap that is being gone
-    /// through. Thread: any, at times.
-    package static func giveBackHeaps() -> Bool {
-        guard linux_heap_free_bytes() > heapFreeSizeBytesMax else { return false }
-        return malloc_trim(heapKeptSizeBytes) != 0
+    /// below it resident. Cost: a look at the free lists; then some milliseconds, in which threads
+    /// that allocate may wait for the heap that is being gone through. Thread: any, at times.
+    package static func giveBackHeaps() {
+        guard linux_heap_free_bytes() > heapFreeSizeBytesMax else { return }
+        // Whether it came to anything makes no difference.
+        _ = malloc_trim(heapKeptSizeBytes)
     }
 
     /// Makes resident memory follow `MemoryBudget`.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+
 /// Why what came before the first byte of a connection is no header of the PROXY protocol that we
 /// take. The text is for the operator of the proxy.
 package enum ProxyHeaderFault: Error, Equatable, CustomStringConvertible {

@@ -94,16 +94,16 @@ final class Pipeline {
         let health = HealthStatus()
         tokenKeeper = TokenKeeper(
             configuration.auth, counters: counters, database: database, stop: stop, logger: logger)
+        let (listen, log) = (configuration.listen, ConnectionLog(logger))
         let shared = IngestShared(
             admission: Admission(intake: intake, largeDecoder: largeDecoder), budget: budget,
             counters: counters, retryHint: retryHint, health: health, tokens: tokenKeeper.cache,
             http2: HTTP2Settings(configuration), grpc: GRPCSettings(configuration),
             times: ConnectionTimes(configuration.connections),
             places: ConnectionAdmission(configuration.limits),
-            proxies: configuration.listen.proxies(of: .grpc), log: ConnectionLog(logger))
+            proxyGate: listen.proxyGate(of: .grpc, counters, log), log: log)
         httpIntake = HTTPIntake(
-            shared, laneCount: max(1, configuration.server.loopCount),
-            proxies: configuration.listen.proxies(of: .http))
+            shared, configuration.server, proxyGate: listen.proxyGate(of: .http, counters, log))
         (loops, endpoint) = try Pipeline.makeLoops(configuration, inherited, shared, tls)
         life = PipelineLife(
             loops: loops.map(\.control), lanes: httpIntake.controls,
@@ -299,9 +299,12 @@ extension AcceptedTimes {
 }
 
 extension Configuration.Listen {
-    /// Who may say for whom it connects to a listener; nil where nobody does.
-    fileprivate func proxies(of listener: ListenerName) -> AddressList? {
-        isBehindProxy && proxyListeners.contains(listener) ? proxyAddresses : nil
+    fileprivate func proxyGate(
+        of listener: ListenerName, _ counters: Counters, _ log: ConnectionLog
+    ) -> ProxyGate {
+        let isProxied = isBehindProxy && proxyListeners.contains(listener)
+        return ProxyGate(
+            proxies: isProxied ? proxyAddresses : nil, counters: counters, log: log)
     }
 }
 

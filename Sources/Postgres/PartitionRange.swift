@@ -14,6 +14,18 @@ package struct PartitionRange: Sendable, Hashable {
     package func contains(_ timeNs: Int64) -> Bool { fromNs <= timeNs && timeNs < untilNs }
 }
 
+extension [PartitionRange] {
+    /// Their begins and their ends, in two lists.
+    var bounds: [ArrayParameter] {
+        var (from, until) = (ArrayParameter(.int8), ArrayParameter(.int8))
+        for range in self {
+            from.append(range.fromNs)
+            until.append(range.untilNs)
+        }
+        return [from, until]
+    }
+}
+
 /// The ranges of one table's partitions, sorted and disjoint as the server keeps them.
 package struct PartitionRanges: Sendable, Equatable {
     package private(set) var sorted: [PartitionRange]

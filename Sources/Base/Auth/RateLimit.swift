@@ -29,6 +29,12 @@ package final class RateLimit: Sendable {
         self.burstNs = burstNs
     }
 
+    /// `burst` is what a full bucket holds.
+    package convenience init(perSecond: Int, burst: Int) {
+        self.init(
+            perSecond: perSecond, burstNs: UInt64(burst) * 1_000_000_000 / UInt64(perSecond))
+    }
+
     /// Nil where `take` would grant anything, else after how long it will.
     package func waitNs(nowNs: UInt64) -> UInt64? {
         let seenNs = emptyAtNs.load(ordering: .relaxed)

@@ -10,9 +10,7 @@
 /// Thread: that of the connection. Cost: one atomic exchange, where anything is charged.
 package final class WorkAllowance: Sendable {
     private let made = RateLimit(
-        perSecond: Limits.inlineMadeBytesPerSecond,
-        burstNs: UInt64(Limits.inlineMadeBurstSizeBytes) * 1_000_000_000
-            / UInt64(Limits.inlineMadeBytesPerSecond))
+        perSecond: Limits.inlineMadeBytesPerSecond, burst: Limits.inlineMadeBurstSizeBytes)
 
     /// Bytes made out of each byte received for which nothing is charged: requests unpack to up to
     /// three times their size, and another one for their attributes.

@@ -14,8 +14,7 @@ final class HTTPIntake: ExportReceiver {
     private let admission: Admission
     private let retryHint: RetryHint
     private let places: ConnectionAdmission
-    /// Who may say for whom it connects; nil where nobody does.
-    private let proxies: AddressList?
+    private let proxyGate: ProxyGate
     let log: ConnectionLog
     private let lanes: [Lane]
     private let waiting: Waiting
@@ -48,9 +47,9 @@ final class HTTPIntake: ExportReceiver {
         }
     }
 
-    /// `proxies` are those before `listen.http`.
-    init(_ shared: IngestShared, laneCount: Int, proxies: AddressList?) {
-        self.proxies = proxies
+    /// `proxyGate` is that of `listen.http`.
+    init(_ shared: IngestShared, _ server: Configuration.Server, proxyGate: ProxyGate) {
+        self.proxyGate = proxyGate
         admission = shared.admission
         budget = shared.budget
         counters = shared.counters
@@ -58,7 +57,7 @@ final class HTTPIntake: ExportReceiver {
         retryHint = shared.retryHint
         places = shared.places
         log = shared.log
-        lanes = (0..<laneCount).map { _ in Lane() }
+        lanes = (0..<max(1, server.loopCount)).map { _ in Lane() }
         let waiting = Waiting()
         self.waiting = waiting
         let counters = self.counters
@@ -80,19 +79,11 @@ final class HTTPIntake: ExportReceiver {
 
     var retryDelayMs: Int { retryHint.delayMs }
 
-    var expectsProxyHeader: Bool { proxies != nil }
+    var expectsProxyHeader: Bool { proxyGate.isExpected }
 
-    func admitsProxy(_ peer: PeerAddress) -> Bool {
-        if proxies?.contains(peer) == true { return true }
-        counters.add(.connectionsRefusedNoProxy)
-        log.untrustedProxy(peer)
-        return false
-    }
+    func admitsProxy(_ peer: PeerAddress) -> Bool { proxyGate.admits(peer) }
 
-    func proxyHeaderRefused(_ fault: ProxyHeaderFault) {
-        counters.add(.abortedForProxyHeader)
-        log.proxyHeader(fault)
-    }
+    func proxyHeaderRefused(_ fault: ProxyHeaderFault) { proxyGate.refused(fault) }
 
     func connectionOpened(from peer: PeerAddress) -> Bool {
         guard places.tryEnter() else {

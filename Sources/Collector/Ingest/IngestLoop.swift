@@ -20,8 +20,7 @@ struct IngestShared: Sendable {
     let grpc: GRPCSettings
     let times: ConnectionTimes
     let places: ConnectionAdmission
-    /// Who may say for whom it connects; nil where nobody does.
-    let proxies: AddressList?
+    let proxyGate: ProxyGate
     let log: ConnectionLog
 }
 
@@ -82,7 +81,7 @@ final class IngestLoop: EventLoopClient {
         self.wakeup = wakeup
         ledger = AckLedger { wakeup.signal() }
         try loop.listen(
-            listener, acceptor: acceptor, expectsProxyHeader: shared.proxies != nil)
+            listener, acceptor: acceptor, expectsProxyHeader: shared.proxyGate.isExpected)
         loop.client = self
     }
 
@@ -96,9 +95,7 @@ final class IngestLoop: EventLoopClient {
         switch failure {
         case nil: break
         case .writeStalled?: shared.counters.add(.abortedForStalledWrites)
-        case .proxyHeader(let fault)?:
-            shared.counters.add(.abortedForProxyHeader)
-            shared.log.proxyHeader(fault)
+        case .proxyHeader(let fault)?: shared.proxyGate.refused(fault)
         }
     }
 
@@ -113,11 +110,7 @@ final class IngestLoop: EventLoopClient {
     // MARK: EventLoopClient
 
     func accepted(by loop: EventLoop, from peer: PeerAddress) -> (any ConnectionHandler)? {
-        if let proxies = shared.proxies, !proxies.contains(peer) {
-            shared.counters.add(.connectionsRefusedNoProxy)
-            shared.log.untrustedProxy(peer)
-            return nil
-        }
+        guard shared.proxyGate.admits(peer) else { return nil }
         guard shared.places.tryEnter() else {
             shared.counters.add(.connectionsRefused)
             shared.log.tooMany()

@@ -99,7 +99,7 @@ final class Observer: DaemonObserver {
             if nowNs >= nextTidyNs {
                 nextTidyNs = nowNs + Observer.tidyPeriodNs
                 parts.budget.arenas.giveBackResting()
-                _ = ProcessMemory.giveBackHeaps()
+                ProcessMemory.giveBackHeaps()
             }
             throughput.take(
                 parts.counters, ackLatency: .sum(parts.ackLatencies.flatMap(\.all)), nowNs: nowNs)

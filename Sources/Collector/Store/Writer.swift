@@ -198,7 +198,6 @@ final class Writer: Sendable {
         }
     }
 
-    /// The same request would fail in the same way for ever.
     /// Refuses the export that is meant: alone it is the first, so all are tried alone before.
     private func refuse(
         _ batch: inout ExportBatch, _ state: inout WriterState, _ code: Refusal.Code,
@@ -210,6 +209,7 @@ final class Writer: Sendable {
         refuseFirst(&batch, message, code)
     }
 
+    /// The same request would fail in the same way for ever.
     private func refuseFirst(
         _ batch: inout ExportBatch, _ message: String, _ code: Refusal.Code = .tooLarge
     ) {

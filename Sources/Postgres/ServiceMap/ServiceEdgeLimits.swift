@@ -6,6 +6,10 @@ package enum ServiceEdgeLimits {
     package static let minuteNs: Int64 = 60_000_000_000
     /// From the end of a minute to the first look at it: spans come when they end, in batches.
     package static let closeAfterNs: Int64 = minuteNs
+    /// The begin of the newest minute that has been over for that long.
+    static func lastClosedMinuteNs(nowUnixNs: Int64) -> Int64 {
+        (nowUnixNs - closeAfterNs) / minuteNs * minuteNs - minuteNs
+    }
     /// From the end of a minute to further looks, for spans that came late. After the last, what
     /// comes is in no map.
     package static let looksAfterNs: [Int64] = [

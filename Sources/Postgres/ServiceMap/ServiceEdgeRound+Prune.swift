@@ -9,12 +9,6 @@ extension ServiceEdgeRound {
     func prune(
         keeping kept: [PartitionRange], on connection: inout PGConnection
     ) throws(DatabaseError) -> Int {
-        let gaps = ServiceEdgeRound.gaps(between: kept)
-        var (from, until) = (ArrayParameter(.int8), ArrayParameter(.int8))
-        for gap in gaps {
-            from.append(gap.fromNs)
-            until.append(gap.untilNs)
-        }
         let result = try connection.query(
             """
             WITH pruned AS (
@@ -42,7 +36,8 @@ extension ServiceEdgeRound {
                 WHERE hour >= since AND hour < until
             )
             SELECT count(*) FROM pruned
-            """, QueryParameters([from, until]), deadlineNs: stepDeadlineNs)
+            """, QueryParameters(ServiceEdgeRound.gaps(between: kept).bounds),
+            deadlineNs: stepDeadlineNs)
         return Int(result.integer(row: 0, column: 0) ?? 0)
     }
 

@@ -103,17 +103,12 @@ package struct ServiceEdgeRound: Sendable {
         among kept: [PartitionRange], on connection: inout PGConnection
     ) throws(DatabaseError) -> [DueMinute] {
         let minuteNs = ServiceEdgeLimits.minuteNs
-        let lastNs = (nowUnixNs - ServiceEdgeLimits.closeAfterNs) / minuteNs * minuteNs - minuteNs
+        let lastNs = ServiceEdgeLimits.lastClosedMinuteNs(nowUnixNs: nowUnixNs)
         let windowNs = nowUnixNs - ServiceEdgeLimits.windowNs
         guard let firstNs = try firstSpanNs(since: windowNs, on: &connection) else { return [] }
-        var (from, until) = (ArrayParameter(.int8), ArrayParameter(.int8))
-        for range in kept {
-            from.append(range.fromNs)
-            until.append(range.untilNs)
-        }
         var looks = ArrayParameter(.int8)
         for look in ServiceEdgeLimits.looksAfterNs { looks.append(look) }
-        var parameters = QueryParameters([from, until, looks])
+        var parameters = QueryParameters(kept.bounds + [looks])
         parameters.append(firstNs / minuteNs * minuteNs)
         parameters.append(lastNs)
         parameters.append(nowUnixNs)
@@ -169,11 +164,8 @@ package struct ServiceEdgeRound: Sendable {
         _ minute: DueMinute, _ sql: ServiceEdgeSQL, into outcome: inout Outcome,
         on connection: inout PGConnection
     ) throws(DatabaseError) {
-        let result = try connection.withTransaction(deadlineNs: stepDeadlineNs) {
+        let result = try connection.withMinuteTransaction(deadlineNs: stepDeadlineNs) {
             connection throws(DatabaseError) -> (edges: Int64, omitted: Int64)? in
-            try connection.execute(
-                "SET LOCAL statement_timeout = \(ServiceEdgeLimits.minuteTimeoutMs)",
-                deadlineNs: stepDeadlineNs)
             if !minute.isComputedAnyway,
                 try connection.spanCount(
                     from: minute.startNs, until: minute.startNs + ServiceEdgeLimits.minuteNs,

@@ -65,11 +65,8 @@ extension ServiceFigureRound {
     private func addUp(
         _ hourNs: Int64, on connection: inout PGConnection
     ) throws(DatabaseError) {
-        try connection.withTransaction(deadlineNs: stepDeadlineNs) {
+        try connection.withMinuteTransaction(deadlineNs: stepDeadlineNs) {
             connection throws(DatabaseError) in
-            try connection.execute(
-                "SET LOCAL statement_timeout = \(ServiceEdgeLimits.minuteTimeoutMs)",
-                deadlineNs: stepDeadlineNs)
             let (minutes, omittedCount) = try minutes(of: hourNs, on: &connection)
             var totals = ServiceFigureTotals<Owner>()
             for slice in ServiceFigurePeriod.slices(of: minutes) {

@@ -96,15 +96,8 @@ struct ServiceFigureRound {
     private func minutesWithout(
         on connection: inout PGConnection
     ) throws(DatabaseError) -> [Int64] {
-        let minuteNs = ServiceFigureRound.minuteNs
-        let lastNs = (nowUnixNs - ServiceEdgeLimits.closeAfterNs) / minuteNs * minuteNs - minuteNs
-        var (from, until) = (ArrayParameter(.int8), ArrayParameter(.int8))
-        for range in kept {
-            from.append(range.fromNs)
-            until.append(range.untilNs)
-        }
-        var parameters = QueryParameters([from, until])
-        parameters.append(lastNs)
+        var parameters = QueryParameters(kept.bounds)
+        parameters.append(ServiceEdgeLimits.lastClosedMinuteNs(nowUnixNs: nowUnixNs))
         let result = try connection.query(
             ServiceFigureRound.withoutStatement, parameters, deadlineNs: stepDeadlineNs)
         return (0..<result.rowCount).compactMap { result.integer(row: $0, column: 0) }
@@ -133,11 +126,8 @@ struct ServiceFigureRound {
     private func fill(
         from startNs: Int64, until endNs: Int64, on connection: inout PGConnection
     ) throws(DatabaseError) {
-        try connection.withTransaction(deadlineNs: stepDeadlineNs) {
+        try connection.withMinuteTransaction(deadlineNs: stepDeadlineNs) {
             connection throws(DatabaseError) in
-            try connection.execute(
-                "SET LOCAL statement_timeout = \(ServiceEdgeLimits.minuteTimeoutMs)",
-                deadlineNs: stepDeadlineNs)
             try ServiceFigureRound.clear(
                 from: startNs, until: endNs, on: &connection, deadlineNs: stepDeadlineNs)
             var parameters = QueryParameters()

@@ -6,6 +6,8 @@ package enum ServiceFigureSQL {
     /// SpanKind of OTLP's trace.proto.
     static let kindServer = 2
     static let kindConsumer = 5
+    /// The kinds of which every span is a call.
+    package static let callKinds = [kindServer, kindConsumer]
 
     /// Whether a span is a call of its service; `kind_id` is its kind.
     package static let isCall =

@@ -84,7 +84,7 @@ package struct JaegerMetrics: Sendable {
         from session: inout ReadSession
     ) throws(QueryFailure) {
         var gaps = [times.range]
-        let isCounted = kindIDs.allSatisfy { $0 == 2 || $0 == 5 }
+        let isCounted = kindIDs.allSatisfy { ServiceFigureSQL.callKinds.contains(Int($0)) }
         if isCounted && !isByOperation {
             let sources = try FigureSources.known(
                 in: times.range, from: &session, usesHours: false)

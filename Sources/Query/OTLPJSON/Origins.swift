@@ -42,9 +42,6 @@ struct Origins {
     private(set) var resources: [Int64: Resource] = [:]
     private(set) var scopes: [Int64: Scope] = [:]
 
-    /// Of either as many are kept while more and more are read.
-    private static let keptCountMax = 10_000
-
     /// Of nothing yet.
     init() {}
 
@@ -62,17 +59,10 @@ struct Origins {
         of rows: borrowing QueryResult, resourceColumn: Int, scopeColumn: Int,
         from session: inout ReadSession
     ) throws(QueryFailure) {
-        if resources.count > Origins.keptCountMax { resources = [:] }
-        if scopes.count > Origins.keptCountMax { scopes = [:] }
-        var (wanted, wantedScopes): (Set<Int64>, Set<Int64>) = ([], [])
-        for row in 0..<rows.rowCount {
-            let resource = rows.integer(row: row, column: resourceColumn) ?? 0
-            if resources[resource] == nil { wanted.insert(resource) }
-            let scope = rows.integer(row: row, column: scopeColumn)
-            if let scope, scopes[scope] == nil { wantedScopes.insert(scope) }
-        }
-        if !wanted.isEmpty { try readResources(wanted.sorted(), from: &session) }
-        try readScopes(wantedScopes.sorted(), from: &session)
+        let wanted = resources.makeRoom(forIDsOf: rows, column: resourceColumn)
+        let wantedScopes = scopes.makeRoom(forIDsOf: rows, column: scopeColumn)
+        if !wanted.isEmpty { try readResources(wanted, from: &session) }
+        try readScopes(wantedScopes, from: &session)
     }
 
     private mutating func readResources(

@@ -19,8 +19,6 @@ struct OTLPConnection: Sendable {
         self.certificate = certificate
         work = WorkAllowance()
         smallPieces = RateLimit(
-            perSecond: limits.smallPiecesPerSecond,
-            burstNs: UInt64(limits.smallPiecesBurst) * 1_000_000_000
-                / UInt64(limits.smallPiecesPerSecond))
+            perSecond: limits.smallPiecesPerSecond, burst: limits.smallPiecesBurst)
     }
 }

@@ -28,25 +28,15 @@ struct ExportedSeries {
     private(set) var metrics: [Int64: Metric] = [:]
     private(set) var all: [Int64: Series] = [:]
 
-    /// Of either as many are kept while more and more are read.
-    private static let keptCountMax = 10_000
-
     /// Reads those of the points in `rows` that are not known yet. Others may be forgotten.
     mutating func load(
         of rows: borrowing QueryResult, seriesColumn: Int, metricColumn: Int,
         from session: inout ReadSession
     ) throws(QueryFailure) {
-        if metrics.count > ExportedSeries.keptCountMax { metrics = [:] }
-        if all.count > ExportedSeries.keptCountMax { all = [:] }
-        var (wanted, wantedMetrics): (Set<Int64>, Set<Int64>) = ([], [])
-        for row in 0..<rows.rowCount {
-            let series = rows.integer(row: row, column: seriesColumn) ?? 0
-            if all[series] == nil { wanted.insert(series) }
-            let metric = rows.integer(row: row, column: metricColumn) ?? 0
-            if metrics[metric] == nil { wantedMetrics.insert(metric) }
-        }
-        if !wantedMetrics.isEmpty { try readMetrics(wantedMetrics.sorted(), from: &session) }
-        if !wanted.isEmpty { try readSeries(wanted.sorted(), from: &session) }
+        let wantedMetrics = metrics.makeRoom(forIDsOf: rows, column: metricColumn)
+        let wanted = all.makeRoom(forIDsOf: rows, column: seriesColumn)
+        if !wantedMetrics.isEmpty { try readMetrics(wantedMetrics, from: &session) }
+        if !wanted.isEmpty { try readSeries(wanted, from: &session) }
     }
 
     private mutating func readMetrics(
