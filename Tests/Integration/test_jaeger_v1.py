@@ -13,6 +13,7 @@ from support import otlp
 from support.api import api_settings
 from support.jaeger import Jaeger, NO_SERVICE, expected_span, seen_span, seen_tags, tags
 from support.query import QueryAPI
+from support.service_graph import store_edges
 
 SCOPE = InstrumentationScope(name="io.shop", version="1.2")
 
@@ -209,24 +210,15 @@ def test_what_is_wrong_is_named(jaeger, parameters, named):
     assert named in jaeger.fails(400, "/api/traces", parameters)
 
 
-def edges(database, rows):
-    connection = database.connect()
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO otel_service_edges VALUES (otel_time(%s), %s, %s, %s, '', %s, '', %s, %s, 0, 0, '{}', '{}')",
-            rows)
-    connection.commit()
-    connection.close()
-
-
 def test_dependencies(database, jaeger):
     """Whole minutes out of the service map, which has tests of its own."""
     minute = 1_600_000_000 // 60 * 60 * 10**9
     hour = 60 * otlp.MINUTE_NS
-    edges(database, [
-        (minute, 1, "", "call", "web", "cart", 5), (minute, 2, "a", "call", "web", "cart", 2),
-        (minute + otlp.MINUTE_NS, 1, "", "message", "cart", "mail", 4), (minute, 3, "", "database", "cart", "pg", 9),
-        (minute - hour, 1, "", "call", "web", "cart", 100), (minute + hour, 1, "", "call", "web", "", 1)])
+    with database.connect() as connection:
+        store_edges(connection, [
+            (minute, "", "call", "web", "cart", 5), (minute, "a", "call", "web", "cart", 2),
+            (minute + otlp.MINUTE_NS, "", "message", "cart", "mail", 4), (minute, "", "database", "cart", "pg", 9),
+            (minute - hour, "", "call", "web", "cart", 100), (minute + hour, "", "call", "web", "", 1)])
     asked = {"endTs": minute // 10**6 + 120_000, "lookback": 180_000}
     assert jaeger.get("/api/dependencies", asked) == [
         {"parent": "web", "child": "cart", "callCount": 7}, {"parent": "cart", "child": "mail", "callCount": 4}]

@@ -10,7 +10,7 @@ from conftest import Export
 from support import otlp
 from support.api import api_settings
 from support.daemon import run
-from support.service_graph import EDGE_COLUMNS, Traces, bucket_bounds, edges, requests
+from support.service_graph import EDGE_COLUMNS, EDGE_TABLES, Traces, bucket_bounds, edges, requests, unpacked
 from support.waiting import eventually
 
 STARLING_SETTINGS = {"service_map.enabled": "false"}
@@ -20,7 +20,7 @@ DONE = "the service map is"
 
 @pytest.fixture
 def edge_db(db):
-    db.execute("TRUNCATE otel_service_edges, otel_service_edge_minutes")
+    db.execute(f"TRUNCATE {', '.join(EDGE_TABLES)}")
     return db
 
 
@@ -44,7 +44,7 @@ def stored(connection):
     """As `edges` of what was sent, with buckets instead of durations."""
     rows = connection.execute(
         f"SELECT extract(epoch FROM minute)::int8, {', '.join(EDGE_COLUMNS)}, call_count, error_count, "
-        "latency_sum_nanos, latency_buckets, latency_bucket_counts FROM otel_service_edges").fetchall()
+        "latency_sum_nanos, latency_buckets FROM otel_service_edges").fetchall()
     found = {row[:7]: row[7:] for row in rows}
     assert len(found) == len(rows), "an edge is there twice"
     return found
@@ -54,11 +54,12 @@ def assert_edges(connection, rows):
     expected, found = edges(rows), stored(connection)
     assert found.keys() == expected.keys()
     for key, calls in expected.items():
-        count, errors, total, buckets, counts = found[key]
+        count, errors, total, packed = found[key]
+        buckets, counts = zip(*unpacked(packed))
         assert (count, errors) == (len(calls), sum(is_error for _, is_error in calls)), key
         durations = sorted(duration for duration, _ in calls)
         assert total == pytest.approx(sum(durations), rel=1e-9)
-        assert buckets == sorted(set(buckets)) and all(counts) and sum(counts) == count
+        assert list(buckets) == sorted(set(buckets)) and all(counts) and sum(counts) == count
         for duration, bucket in zip(durations, [b for b, n in zip(buckets, counts) for _ in range(n)]):
             lower, upper = bucket_bounds(bucket)
             assert lower * (1 - 1e-9) < duration <= upper * (1 + 1e-9) or lower == -1, (key, duration, bucket)
@@ -86,10 +87,10 @@ def test_random_traces(export, edge_db, round_of, seed):
     seconds, count = edge_db.execute(
         "SELECT extract(epoch FROM min(minute))::int8, count(*) FROM otel_service_edge_minutes").fetchone()
     assert seconds == first * 60 and count > last - first + 1
-    before = edge_db.execute("SELECT * FROM otel_service_edges ORDER BY minute, ordinal").fetchall()
+    before = edge_db.execute("SELECT * FROM otel_service_edges ORDER BY minute, tenant, ordinal").fetchall()
     edge_db.execute("UPDATE otel_service_edge_minutes SET is_stale = true")
     round_of()
-    assert edge_db.execute("SELECT * FROM otel_service_edges ORDER BY minute, ordinal").fetchall() == before
+    assert edge_db.execute("SELECT * FROM otel_service_edges ORDER BY minute, tenant, ordinal").fetchall() == before
 
 
 def test_a_minute_is_not_closed_before_it_is_over(export, edge_db, round_of):
@@ -133,13 +134,13 @@ def test_a_look_at_what_has_not_changed_computes_nothing(export, edge_db, databa
     look_back(edge_db, 15)
     due = "SELECT count(*)::int FROM otel_service_edge_minutes WHERE minute <= now() - interval '61 min'"
     due_before = edge_db.execute(due).fetchone()[0]
-    edges_before = edge_db.execute("SELECT xmin, * FROM otel_service_edges ORDER BY minute, ordinal").fetchall()
+    edges_before = edge_db.execute("SELECT xmin, * FROM otel_service_minute_edges ORDER BY minute, tenant").fetchall()
     settings, api = api_settings()
     server = start_server(database, {"log.level": "debug"} | settings)
     eventually(lambda: DONE in server.daemon.output(), "the second look")
     unchanged = api.metrics()['starling_service_map_minutes_total{result="unchanged"}']
     assert 20 < due_before <= unchanged <= edge_db.execute(due).fetchone()[0]
-    assert edge_db.execute("SELECT xmin, * FROM otel_service_edges ORDER BY minute, ordinal").fetchall() == edges_before
+    assert edge_db.execute("SELECT xmin, * FROM otel_service_minute_edges ORDER BY minute, tenant").fetchall() == edges_before
     assert server.daemon.stop() == 0
 
 
@@ -174,9 +175,8 @@ def test_edges_of_a_tenant_go_when_its_spans_go(export, edge_db, round_of, binar
     round_of()
     now = stored(edge_db).keys()
     assert {key[1] for key in now} == {"", "red"}
-    edge_db.execute("INSERT INTO otel_service_edges SELECT minute - interval '2 days', ordinal, tenant, kind, "
-                    "client_namespace, client_service, server_namespace, server_service, call_count, error_count, "
-                    "latency_sum_nanos, latency_buckets, latency_bucket_counts FROM otel_service_edges")
+    edge_db.execute("INSERT INTO otel_service_minute_edges SELECT minute - interval '2 days', tenant, edge_ids, "
+                    "call_counts, error_counts, latency_sums_nanos, latency_buckets FROM otel_service_minute_edges")
     two_days = 2 * 24 * 3600
     old = {(key[0] - two_days, *key[1:]) for key in now}
     assert stored(edge_db).keys() == now | old

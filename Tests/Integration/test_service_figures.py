@@ -2,7 +2,6 @@
 """Figures of services by minute and hour: what the janitor makes of spans, compared with what was sent."""
 
 import random
-import struct
 import time
 
 import pytest
@@ -12,7 +11,7 @@ from support.api import api_settings
 from support.daemon import run
 from support.query import QueryAPI
 from support.service_calls import PLACES, QUANTILES, by_service, duration, figures, make, nearest_rank
-from support.service_graph import SERVER, Place, Row, bucket_bounds, requests
+from support.service_graph import EDGE_TABLES, SERVER, Place, Row, bucket_bounds, requests, unpacked
 from support.waiting import eventually
 
 STARLING_SETTINGS = {"service_map.enabled": "false"}
@@ -25,7 +24,7 @@ TABLES = ("otel_service_figures", "otel_service_figure_minutes", "otel_service_h
 
 @pytest.fixture
 def figure_db(db):
-    db.execute(f"TRUNCATE otel_service_edges, otel_service_edge_minutes, {', '.join(TABLES)}")
+    db.execute(f"TRUNCATE {', '.join(EDGE_TABLES)}, {', '.join(TABLES)}")
     return db
 
 
@@ -67,10 +66,6 @@ def stored(connection, table, column):
     found = {row[:5]: row[5:] for row in rows}
     assert len(found) == len(rows), "figures are there twice"
     return found
-
-
-def unpacked(buckets):
-    return [(bucket, count) for bucket, count in struct.iter_unpack(">hi", buckets)]
 
 
 def assert_figures(connection, rows):
@@ -237,7 +232,7 @@ def test_a_minute_without_a_map_has_figures(export, figure_db, round_of):
     refusing = """
         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN RAISE EXCEPTION 'an edge that cannot be stored'; END $$;
-        CREATE TRIGGER refuse BEFORE INSERT ON otel_service_edges FOR EACH ROW EXECUTE FUNCTION refuse()"""
+        CREATE TRIGGER refuse BEFORE INSERT ON otel_service_minute_edges FOR EACH ROW EXECUTE FUNCTION refuse()"""
     send(export, [*rows[:100], caller, called])
     figure_db.execute(refusing)
     try:

@@ -7,12 +7,12 @@ import Testing
 private let minuteNs: Int64 = 60_000_000_000
 private let hourNs = 60 * minuteNs
 
-private func minute(_ number: Int64) -> ServiceFigurePeriod {
-    ServiceFigurePeriod(startUnixNs: number * minuteNs, lengthNs: minuteNs, bucketCount: 1)
+private func minute(_ number: Int64) -> ComputedPeriod {
+    ComputedPeriod(startUnixNs: number * minuteNs, lengthNs: minuteNs, elementCount: 1)
 }
 
-private func hour(_ number: Int64) -> ServiceFigurePeriod {
-    ServiceFigurePeriod(startUnixNs: number * hourNs, lengthNs: hourNs, bucketCount: 1)
+private func hour(_ number: Int64) -> ComputedPeriod {
+    ComputedPeriod(startUnixNs: number * hourNs, lengthNs: hourNs, elementCount: 1)
 }
 
 private func range(_ startNs: Int64, _ endNs: Int64) -> TimeRange {
@@ -21,7 +21,7 @@ private func range(_ startNs: Int64, _ endNs: Int64) -> TimeRange {
 
 // Goal: periods and gaps cover the range once. Method: beginnings, ends and holes of each kind.
 struct FigureSourcesTests {
-    private static let cases: [(TimeRange, [ServiceFigurePeriod], [TimeRange])] = [
+    private static let cases: [(TimeRange, [ComputedPeriod], [TimeRange])] = [
         (range(5, 90), [], [range(5, 90)]),
         (range(0, minuteNs), [minute(0)], []),
         (
@@ -41,7 +41,7 @@ struct FigureSourcesTests {
     ]
 
     @Test(arguments: cases)
-    func gaps(asked: TimeRange, periods: [ServiceFigurePeriod], expected: [TimeRange]) {
+    func gaps(asked: TimeRange, periods: [ComputedPeriod], expected: [TimeRange]) {
         let sources = FigureSources(asked, periods: periods)
         #expect(sources.gaps == expected)
         #expect((sources.hours + sources.minutes).count == periods.count)

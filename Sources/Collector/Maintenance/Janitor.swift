@@ -266,7 +266,8 @@ extension Janitor {
         let figures: Logger.Metadata = [
             "minutes": "\(outcome.computedCount)", "edges": "\(outcome.edgeCount)",
             "unchanged_minutes": "\(outcome.unchangedCount)",
-            "pruned_minutes": "\(outcome.prunedCount)", "left_minutes": "\(outcome.leftCount)",
+            "hours": "\(outcome.hourCount)", "pruned_minutes": "\(outcome.prunedCount)",
+            "left_minutes": "\(outcome.leftCount)",
             "omitted_edges": "\(outcome.omittedEdgeCount)",
             "figure_minutes": "\(outcome.figureMinuteCount)",
             "figure_hours": "\(outcome.figureHourCount)",

@@ -19,5 +19,6 @@ extension Migration {
         Migration(version: 12, name: "row_batches", sql: sql0012),
         Migration(version: 13, name: "time_indexes", sql: sql0013),
         Migration(version: 14, name: "service_figures", sql: sql0014),
+        Migration(version: 15, name: "service_edge_hours", sql: sql0015),
     ]
 }

@@ -4,6 +4,7 @@ internal import Base
 /// Bounds of the service map, and what it goes by.
 package enum ServiceEdgeLimits {
     package static let minuteNs: Int64 = 60_000_000_000
+    package static let hourNs = 60 * minuteNs
     /// From the end of a minute to the first look at it: spans come when they end, in batches.
     package static let closeAfterNs: Int64 = minuteNs
     /// The begin of the newest minute that has been over for that long.
@@ -19,6 +20,8 @@ package enum ServiceEdgeLimits {
     package static let windowNs: Int64 = 24 * 60 * minuteNs
     /// Edges of one minute; those with the fewest calls are left out.
     package static let edgesPerMinuteMax = 2_000
+    /// Edges of one hour: in an hour there are more different ones than in a minute.
+    static let edgesPerHourMax = 20_000
     /// Rows of `otel_service_figures` of one minute; those with the fewest calls are left out.
     static let figuresPerMinuteMax = 5_000
     /// Rows of `otel_service_hour_figures` of one hour: in an hour, a service is seen with more

@@ -17,11 +17,17 @@ extension ServiceEdgeRound {
                 WHERE minute >= otel_time(since) AND minute < otel_time(until)
                 RETURNING minute
             ), gone AS (
-                DELETE FROM otel_service_edges USING pruned
-                WHERE otel_service_edges.minute = pruned.minute
+                DELETE FROM otel_service_minute_edges USING pruned
+                WHERE otel_service_minute_edges.minute = pruned.minute
             ), gap AS (
                 SELECT otel_time(since) AS since, otel_time(until) AS until
                 FROM unnest($1::int8[], $2::int8[]) AS gap (since, until)
+            ), edge_hours AS (
+                DELETE FROM otel_service_edge_hours USING gap
+                WHERE hour >= since AND hour < until
+            ), hour_edges AS (
+                DELETE FROM otel_service_hour_edges USING gap
+                WHERE hour >= since AND hour < until
             ), figure_minutes AS (
                 DELETE FROM otel_service_figure_minutes USING gap
                 WHERE minute >= since AND minute < until
@@ -38,7 +44,18 @@ extension ServiceEdgeRound {
             SELECT count(*) FROM pruned
             """, QueryParameters(ServiceEdgeRound.gaps(between: kept).bounds),
             deadlineNs: stepDeadlineNs)
-        return Int(result.integer(row: 0, column: 0) ?? 0)
+        let count = Int(result.integer(row: 0, column: 0) ?? 0)
+        if count > 0 { try pruneNames(on: &connection) }
+        return count
+    }
+
+    /// Takes out who calls whom no more: what no minute that is left can have.
+    private func pruneNames(on connection: inout PGConnection) throws(DatabaseError) {
+        _ = try connection.query(
+            """
+            DELETE FROM otel_service_edges_dim WHERE last_seen + \(ServiceEdgeSQL.seenEvery)
+                < (SELECT coalesce(min(minute), 'infinity') FROM otel_service_edge_minutes)
+            """, deadlineNs: stepDeadlineNs)
     }
 
     /// Deletes edges and figures of tenants whose spans are kept for a shorter time than those of
@@ -63,8 +80,12 @@ extension ServiceEdgeRound {
                 ), hours AS (
                     DELETE FROM otel_service_hour_figures
                     WHERE \(isTenant) AND hour <= otel_time($3)
+                ), hour_edges AS (
+                    DELETE FROM otel_service_hour_edges
+                    WHERE \(isTenant) AND hour <= otel_time($3)
                 )
-                DELETE FROM otel_service_edges WHERE \(isTenant) AND minute <= otel_time($2)
+                DELETE FROM otel_service_minute_edges
+                WHERE \(isTenant) AND minute <= otel_time($2)
                 """, parameters, deadlineNs: stepDeadlineNs)
         }
     }

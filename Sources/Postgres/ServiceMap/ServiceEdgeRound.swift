@@ -2,8 +2,9 @@
 internal import Base
 internal import Copy
 
-/// One look at the minutes that are over, and their edges: `otel_service_edges` is brought up to
-/// date, and with it `otel_service_figures`. Run it again and again.
+/// One look at the minutes that are over, and their edges: `otel_service_minute_edges` and
+/// `otel_service_hour_edges` are brought up to date, and with them `otel_service_figures`. Run it
+/// again and again.
 ///
 /// A minute is computed when it has been over for `closeAfterNs`, and anyway again at the next look
 /// of `looksAfterNs`; at later looks only where the number of its spans is another than before, and
@@ -35,6 +36,8 @@ package struct ServiceEdgeRound: Sendable {
         package var omittedEdgeCount: Int64 = 0
         /// Minutes that are in the map no more, because their spans were dropped.
         package var prunedCount = 0
+        /// Hours of the map that were added up.
+        package var hourCount = 0
         /// Minutes that got figures of services without being due in the map.
         package var figureMinuteCount = 0
         /// Hours of figures that were added up.
@@ -71,6 +74,8 @@ package struct ServiceEdgeRound: Sendable {
                     failedMinutes.append(minute.startNs)
                 }
             }
+            let hourError = try addUpHours(untilNs: untilNs, into: &outcome, on: &connection)
+            firstError = firstError ?? hourError
             // With a time of its own: figures need less than edges, and do not wait for them.
             let figures = try ServiceFigureRound(
                 nowUnixNs: nowUnixNs, tenantAttribute: tenantAttribute, kept: kept,
@@ -224,8 +229,7 @@ package struct ServiceEdgeRound: Sendable {
         var start = QueryParameters()
         start.append(minute.startNs)
         _ = try connection.query(
-            "DELETE FROM otel_service_edges WHERE minute = otel_time($1)", start,
-            deadlineNs: stepDeadlineNs)
+            ServiceEdgeSQL.clearing, start, deadlineNs: stepDeadlineNs)
         try ServiceFigureRound.clear(
             from: minute.startNs, until: minute.startNs + ServiceEdgeLimits.minuteNs,
             on: &connection, deadlineNs: stepDeadlineNs)
@@ -233,38 +237,10 @@ package struct ServiceEdgeRound: Sendable {
         parameters.append(tenantAttribute)
         parameters.append(nowUnixNs)
         let result = try connection.query(
-            sql.with + ServiceEdgeRound.replacement, parameters, deadlineNs: stepDeadlineNs)
+            sql.replacement, parameters, deadlineNs: stepDeadlineNs)
         if minute.concernsNeighbours, result.integer(row: 0, column: 2) != minute.spanCount {
             try markNeighbours(of: minute, on: &connection)
         }
         return (result.integer(row: 0, column: 0) ?? 0, result.integer(row: 0, column: 1) ?? 0)
     }
-
-    private static let columns = """
-        tenant, kind, client_namespace, client_service, server_namespace, server_service, \
-        call_count, error_count, latency_sum_nanos, latency_buckets, latency_bucket_counts
-        """
-
-    private static let replacement = """
-        , numbered AS (
-            SELECT row_number() OVER (ORDER BY call_count DESC, tenant, kind, client_namespace,
-                client_service, server_namespace, server_service)::int4 AS ordinal, *
-            FROM edges
-        ), stored AS (
-            INSERT INTO otel_service_edges (minute, ordinal, \(columns))
-            SELECT otel_time($1), ordinal, \(columns) FROM numbered
-            WHERE ordinal <= \(ServiceEdgeLimits.edgesPerMinuteMax)
-        ),
-        \(ServiceFigureSQL.storing)
-        INSERT INTO otel_service_edge_minutes AS minute
-            (minute, computed_at, is_stale, span_count, edge_count, omitted_edge_count)
-        SELECT otel_time($1), otel_time($4), false, (SELECT count(*) FROM spans),
-            least(count(*), \(ServiceEdgeLimits.edgesPerMinuteMax)),
-            greatest(count(*) - \(ServiceEdgeLimits.edgesPerMinuteMax), 0)
-        FROM numbered
-        ON CONFLICT (minute) DO UPDATE SET computed_at = excluded.computed_at, is_stale = false,
-            span_count = excluded.span_count, edge_count = excluded.edge_count,
-            omitted_edge_count = excluded.omitted_edge_count
-        RETURNING edge_count::int8, omitted_edge_count::int8, span_count
-        """
 }

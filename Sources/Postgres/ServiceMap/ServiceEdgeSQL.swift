@@ -32,7 +32,7 @@ package struct ServiceEdgeSQL: Sendable {
     }
 
     /// `WITH ...` that ends in `spans` (one row per span of the time), `edges`, which has the
-    /// columns of `otel_service_edges` but `ordinal`, and `figures` (`ServiceFigureSQL`).
+    /// columns of the view `otel_service_edges` but `ordinal`, and `figures` (`ServiceFigureSQL`).
     package var with: String {
         """
         WITH \(ServiceEdgeSQL.resources),
@@ -45,6 +45,10 @@ package struct ServiceEdgeSQL: Sendable {
         \(ServiceFigureSQL.figures)
         """
     }
+
+    /// Columns of `otel_service_edges_dim` that say who calls whom.
+    package static let names =
+        "kind, client_namespace, client_service, server_namespace, server_service"
 
     // MARK: Spans
 
@@ -262,22 +266,19 @@ package struct ServiceEdgeSQL: Sendable {
             SELECT to_timestamp(start_time_unix_nano / \(ServiceEdgeLimits.minuteNs) * 60)
                     AS minute, \(identity),
                 \(ServiceFigureSQL.bucket(of: "duration")) AS bucket,
-                count(*) AS call_count, count(*) FILTER (WHERE is_error) AS error_count,
+                count(*) AS count, count(*) FILTER (WHERE is_error) AS error_count,
                 sum(duration::float8) AS latency_sum_nanos
             FROM counted GROUP BY minute, \(identity), bucket
         ),
         edges AS (
-            SELECT minute, \(identity), sum(call_count)::int8 AS call_count,
+            SELECT minute, \(identity), sum(count)::int8 AS call_count,
                 sum(error_count)::int8 AS error_count,
                 sum(latency_sum_nanos) AS latency_sum_nanos,
-                array_agg(bucket ORDER BY bucket) AS latency_buckets,
-                array_agg(least(call_count, 2147483647)::int4 ORDER BY bucket)
-                    AS latency_bucket_counts
+                \(ServiceFigureSQL.packedBuckets) AS latency_buckets
             FROM bucketed GROUP BY minute, \(identity)
         )
         """
     }
 
-    private let identity =
-        "tenant, kind, client_namespace, client_service, server_namespace, server_service"
+    private let identity = "tenant, \(ServiceEdgeSQL.names)"
 }

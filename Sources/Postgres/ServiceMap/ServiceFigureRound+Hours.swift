@@ -6,7 +6,9 @@ extension ServiceFigureRound {
     func addUpHours(
         into outcome: inout Outcome, on connection: inout PGConnection
     ) throws(DatabaseError) {
-        let due = try hoursWithout(on: &connection)
+        let due = try connection.wholeHours(
+            notIn: "otel_service_figure_hours", minutes: "otel_service_figure_minutes",
+            nowUnixNs: nowUnixNs, deadlineNs: stepDeadlineNs)
         for (done, hourNs) in due.enumerated() {
             if connection.stop.isFired { throw .stopped() }
             guard !isOver else {
@@ -21,32 +23,6 @@ extension ServiceFigureRound {
                 outcome.firstError = outcome.firstError ?? error
             }
         }
-    }
-
-    /// Hours of which all minutes are there. None before the second look at its last minute, which
-    /// computes that anew in any case.
-    private func hoursWithout(
-        on connection: inout PGConnection
-    ) throws(DatabaseError) -> [Int64] {
-        let secondLookNs = ServiceEdgeLimits.looksAfterNs[1]
-        var parameters = QueryParameters()
-        parameters.append(nowUnixNs - secondLookNs - ServiceFigureRound.hourNs)
-        let result = try connection.query(
-            """
-            SELECT otel_unix_nano(hour.hour)
-            FROM (SELECT date_trunc('hour', min(minute), 'UTC')
-                FROM otel_service_figure_minutes) AS first (start)
-            CROSS JOIN LATERAL generate_series(first.start, otel_time($1), interval '1 hour')
-                AS hour
-            WHERE NOT EXISTS (
-                    SELECT FROM otel_service_figure_hours AS known WHERE known.hour = hour.hour)
-                AND (SELECT count(*) FROM otel_service_figure_minutes
-                    WHERE minute >= hour.hour AND minute < hour.hour + interval '1 hour'
-                        AND computed_at >= minute + interval '1 minute'
-                            + \(secondLookNs / 1_000) * interval '1 microsecond') = 60
-            ORDER BY hour.hour DESC
-            """, parameters, deadlineNs: stepDeadlineNs)
-        return (0..<result.rowCount).compactMap { result.integer(row: $0, column: 0) }
     }
 
     /// Whose figures they are.
@@ -69,7 +45,7 @@ extension ServiceFigureRound {
             connection throws(DatabaseError) in
             let (minutes, omittedCount) = try minutes(of: hourNs, on: &connection)
             var totals = ServiceFigureTotals<Owner>()
-            for slice in ServiceFigurePeriod.slices(of: minutes) {
+            for slice in ComputedPeriod.slices(of: minutes) {
                 totals.add(try rows(of: slice, on: &connection), figuresFrom: 4) { rows, row in
                     Owner(
                         tenant: rows.string(row: row, column: 0),
@@ -84,7 +60,7 @@ extension ServiceFigureRound {
 
     private func minutes(
         of hourNs: Int64, on connection: inout PGConnection
-    ) throws(DatabaseError) -> (minutes: [ServiceFigurePeriod], omittedCount: Int64) {
+    ) throws(DatabaseError) -> (minutes: [ComputedPeriod], omittedCount: Int64) {
         var parameters = QueryParameters()
         parameters.append(hourNs)
         let known = try connection.query(
@@ -95,21 +71,21 @@ extension ServiceFigureRound {
             ORDER BY minute
             """, parameters, deadlineNs: stepDeadlineNs)
         var omittedCount: Int64 = 0
-        var minutes: [ServiceFigurePeriod] = []
+        var minutes: [ComputedPeriod] = []
         for row in 0..<known.rowCount {
             omittedCount += known.integer(row: row, column: 2) ?? 0
             minutes.append(
-                ServiceFigurePeriod(
+                ComputedPeriod(
                     startUnixNs: known.integer(row: row, column: 0) ?? 0,
                     lengthNs: ServiceEdgeLimits.minuteNs,
-                    bucketCount: Int(known.integer(row: row, column: 1) ?? 0)))
+                    elementCount: Int(known.integer(row: row, column: 1) ?? 0)))
         }
         return (minutes, omittedCount)
     }
 
     /// Of minutes that follow one another.
     private func rows(
-        of minutes: ArraySlice<ServiceFigurePeriod>, on connection: inout PGConnection
+        of minutes: ArraySlice<ComputedPeriod>, on connection: inout PGConnection
     ) throws(DatabaseError) -> QueryResult {
         var parameters = QueryParameters()
         parameters.append(minutes.first?.startUnixNs ?? 0)

@@ -27,7 +27,7 @@ struct ServiceFigureRound {
     }
 
     static let minuteNs = ServiceEdgeLimits.minuteNs
-    static let hourNs = 60 * ServiceEdgeLimits.minuteNs
+    static let hourNs = ServiceEdgeLimits.hourNs
 
     var stepDeadlineNs: UInt64 { Deadline.inMs(MaintenanceLimits.stepTimeoutMs) }
 

@@ -55,39 +55,3 @@ extension ServiceFigureTotals.Total {
         self.isEstimate = self.isEstimate || isEstimate
     }
 }
-
-/// A minute or an hour of which there are figures.
-package struct ServiceFigurePeriod: Sendable, Equatable {
-    package let startUnixNs: Int64
-    package let lengthNs: Int64
-    /// Buckets in its rows.
-    package let bucketCount: Int
-
-    package init(startUnixNs: Int64, lengthNs: Int64, bucketCount: Int) {
-        self.startUnixNs = startUnixNs
-        self.lengthNs = lengthNs
-        self.bucketCount = bucketCount
-    }
-
-    package var endUnixNs: Int64 { startUnixNs + lengthNs }
-
-    /// Buckets that one statement fetches: 24 MB.
-    package static let bucketsPerStatementMax = 4_000_000
-
-    /// Parts of `periods` that one statement each may fetch, in their order.
-    package static func slices(
-        of periods: [ServiceFigurePeriod], bucketCountMax: Int = bucketsPerStatementMax
-    ) -> [ArraySlice<ServiceFigurePeriod>] {
-        var slices: [ArraySlice<ServiceFigurePeriod>] = []
-        var (first, bucketCount) = (periods.startIndex, 0)
-        for (index, period) in periods.enumerated() {
-            if index > first, bucketCount + period.bucketCount > bucketCountMax {
-                slices.append(periods[first..<index])
-                (first, bucketCount) = (index, 0)
-            }
-            bucketCount += period.bucketCount
-        }
-        if first < periods.endIndex { slices.append(periods[first...]) }
-        return slices
-    }
-}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Base
 internal import Postgres
 
-/// Calls between services, as Jaeger's clients draw them, out of `otel_service_edges`.
+/// Calls between services, as Jaeger's clients draw them, out of the service map.
 struct JaegerDependencies: ~Copyable {
     private let rows: QueryResult
 
@@ -12,26 +13,40 @@ struct JaegerDependencies: ~Copyable {
     init(
         in range: ClosedRange<Int64>, of service: String?, from session: inout ReadSession
     ) throws(QueryFailure) {
+        rows = try session.withSnapshot { (session) throws(QueryFailure) in
+            let totals = try EdgeTotals(in: JaegerDependencies.minutes(in: range), from: &session)
+            return try session.query(
+                JaegerDependencies.statement(totals, service: service))
+        }
+    }
+
+    private static func minutes(in range: ClosedRange<Int64>) -> TimeRange {
+        // A minute that begins with the end of the range is in it.
+        let (endNs, isOver) = range.upperBound.addingReportingOverflow(ServiceEdgeLimits.minuteNs)
+        return TimeRange(startUnixNs: range.lowerBound, endUnixNs: isOver ? .max : endNs)
+    }
+
+    /// Databases and other peers have no spans, and so are no services to Jaeger.
+    private static func statement(_ totals: EdgeTotals, service: String?) -> SQLStatement {
         var statement = SQLStatement()
         let none = statement.bind(JaegerTraces.noServiceName)
-        let start = statement.bind(range.lowerBound)
-        let end = statement.bind(range.upperBound)
+        let edges = statement.bind(totals.byEdge.map(\.key))
+        let calls = statement.bind(totals.byEdge.map(\.value.callCount))
         let side = service.map { statement.bind($0) }
         let condition = side.map { "WHERE \($0) IN (edge.parent, edge.child)" } ?? ""
-        // Databases and other peers have no spans, and so are no services to Jaeger.
         statement.text = """
             SELECT edge.parent, edge.child, sum(edge.call_count)::bigint AS call_count
             FROM (SELECT COALESCE(NULLIF(client_service, ''), \(none)) AS parent,
                     COALESCE(NULLIF(server_service, ''), \(none)) AS child, call_count
-                FROM otel_service_edges
-                WHERE kind IN ('call', 'message')
-                    AND minute >= otel_time(\(start)) AND minute <= otel_time(\(end))) AS edge
+                FROM unnest(\(edges), \(calls)) AS counted (edge_id, call_count)
+                JOIN otel_service_edges_dim USING (edge_id)
+                WHERE kind IN ('call', 'message')) AS edge
             \(condition)
             GROUP BY edge.parent, edge.child
             ORDER BY call_count DESC, edge.parent, edge.child
-            LIMIT \(JaegerDependencies.edgeCountMax)
+            LIMIT \(edgeCountMax)
             """
-        rows = try session.query(statement)
+        return statement
     }
 
     var count: Int { rows.rowCount }

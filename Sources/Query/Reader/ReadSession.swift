@@ -100,7 +100,7 @@ package struct ReadSession: ~Copyable {
 
     /// Lets `body` see the database as it is at its first query, for as long as it takes: all in
     /// one transaction, which is undone in any case.
-    mutating func withSnapshot<Value>(
+    mutating func withSnapshot<Value: ~Copyable>(
         _ body: (inout ReadSession) throws(QueryFailure) -> Value
     ) throws(QueryFailure) -> Value {
         connection.begin()

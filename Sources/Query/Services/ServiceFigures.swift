@@ -104,7 +104,7 @@ package struct ServiceFigures: Sendable {
             (sources.hours, "otel_service_hour_figures", "hour"),
             (sources.minutes, "otel_service_figures", "minute"),
         ] {
-            for slice in ServiceFigurePeriod.slices(of: periods) {
+            for slice in ComputedPeriod.slices(of: periods) {
                 var statement = SQLStatement()
                 let starts = statement.bind(slice.map(\.startUnixNs))
                 statement.text = """

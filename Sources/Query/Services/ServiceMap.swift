@@ -2,7 +2,9 @@
 internal import Base
 internal import Postgres
 
-/// Who called whom over a range of time, out of `otel_service_edges`: whole minutes.
+/// Who called whom over a range of time: whole minutes.
+///
+/// Cost: that of `EdgeTotals`, and a row per edge that is answered.
 package struct ServiceMap: Sendable {
     package static let edgeCountMax = 1_000
 
@@ -15,7 +17,25 @@ package struct ServiceMap: Sendable {
         self.service = service
     }
 
-    private static let minuteNs: Int64 = 60_000_000_000
+    /// An edge as it is answered.
+    private struct Edge {
+        let kind: String
+        let client: (namespace: String, service: String)
+        let server: (namespace: String, service: String)
+        let total: EdgeTotals.Total
+        let latency: LatencyHistogram
+    }
+
+    private struct Found {
+        /// Those with most calls first.
+        var edges: [Edge] = []
+        /// There are more.
+        var isCut = false
+        var isIncomplete = false
+        var completeUntilNs: Int64
+    }
+
+    private static let minuteNs = ServiceEdgeLimits.minuteNs
 
     package func write(
         from session: inout ReadSession, to writer: inout JSONWriter
@@ -23,39 +43,22 @@ package struct ServiceMap: Sendable {
         let exact = try asked.resolved(nowUnixNs: Int64(Clock.unixNs))
         try exact.check(widthNsMax: session.rangeNsMax)
         let range = ServiceMap.wholeMinutes(exact)
-        let known = try session.query(ServiceMap.minuteStatement(range))
-        let rows = try session.query(edgeStatement(range))
-        let count = min(rows.rowCount, ServiceMap.edgeCountMax)
-        let beginsMissing = known.bool(row: 0, column: 2) == true
-        let completeUntilNs =
-            beginsMissing
-            ? range.startUnixNs : known.integer(row: 0, column: 0) ?? range.startUnixNs
-        let omittedCount = known.integer(row: 0, column: 1) ?? 0
+        // The same database for all statements: an hour takes the place of its minutes meanwhile.
+        let found = try session.withSnapshot { (session) throws(QueryFailure) in
+            try find(in: range, from: &session)
+        }
         writer.object { writer in
             writer.member("start_time_unix_nano", digits: range.startUnixNs)
             writer.member("end_time_unix_nano", digits: range.endUnixNs)
-            writer.member("complete_until_unix_nano", digits: completeUntilNs)
+            writer.member("complete_until_unix_nano", digits: found.completeUntilNs)
             writer.key("nodes")
-            writer.list { ServiceMap.writeNodes(rows, count: count, to: &$0) }
+            writer.list { ServiceMap.writeNodes(of: found.edges, to: &$0) }
             writer.key("edges")
             writer.list { writer in
-                for row in 0..<count { ServiceMap.writeEdge(rows, row: row, to: &writer) }
+                for edge in found.edges { ServiceMap.write(edge, to: &writer) }
             }
             writer.key("warnings")
-            writer.list { writer in
-                if completeUntilNs < range.endUnixNs {
-                    writer.text(
-                        "the map has the minutes up to complete_until_unix_nano; a minute comes in "
-                            + "when it has been over for a minute or two")
-                }
-                if rows.rowCount > count {
-                    writer.text("there are more edges; these \(count) have the most calls")
-                }
-                if omittedCount > 0 {
-                    writer.text(
-                        "some minutes had too many edges; those with the fewest calls are missing")
-                }
-            }
+            writer.list { ServiceMap.writeWarnings(found, in: range, to: &$0) }
         }
     }
 
@@ -66,64 +69,86 @@ package struct ServiceMap: Sendable {
             startUnixNs: start, endUnixNs: min(end, Int64.max / minuteNs) * minuteNs)
     }
 
-    // MARK: SQL
+    // MARK: Finding
 
-    /// Up to where the map has every minute of the range, and edges left out. Where minutes before
-    /// the first that is known were never to be computed, nothing is missing.
-    private static func minuteStatement(_ range: TimeRange) -> SQLStatement {
+    private func find(
+        in range: TimeRange, from session: inout ReadSession
+    ) throws(QueryFailure) -> Found {
+        var found = Found(
+            completeUntilNs: try ServiceMap.completeUntilNs(in: range, from: &session))
+        let totals = try EdgeTotals(
+            in: range, only: try wantedEdges(from: &session), from: &session)
+        let most = totals.most(ServiceMap.edgeCountMax)
+        found.isCut = totals.byEdge.count > most.count
+        found.isIncomplete = totals.isIncomplete
+        let latencies = try totals.latencies(of: most.map(\.edge), from: &session)
+        let names = try session.query(ServiceMap.nameStatement(most))
+        found.edges = (0..<names.rowCount).map { row in
+            let place = Int(names.integer(row: row, column: 0) ?? 1) - 1
+            let (edge, total) = most[place]
+            return Edge(
+                kind: names.string(row: row, column: 1),
+                client: (names.string(row: row, column: 2), names.string(row: row, column: 3)),
+                server: (names.string(row: row, column: 4), names.string(row: row, column: 5)),
+                total: total, latency: latencies[edge] ?? LatencyHistogram())
+        }
+        return found
+    }
+
+    /// The edges from and to the service that is asked for; nil where none is.
+    private func wantedEdges(
+        from session: inout ReadSession
+    ) throws(QueryFailure) -> Set<Int64>? {
+        guard let service else { return nil }
+        var statement = SQLStatement()
+        let name = statement.bind(service)
+        statement.text = """
+            SELECT edge_id FROM otel_service_edges_dim
+            WHERE client_service = \(name) OR server_service = \(name)
+            """
+        let rows = try session.query(statement)
+        return Set((0..<rows.rowCount).compactMap { rows.integer(row: $0, column: 0) })
+    }
+
+    /// Place in `most` and names, in the order of the answer.
+    private static func nameStatement(
+        _ most: [(edge: Int64, total: EdgeTotals.Total)]
+    ) -> SQLStatement {
+        var statement = SQLStatement()
+        let edges = statement.bind(most.map(\.edge))
+        let calls = statement.bind(most.map(\.total.callCount))
+        statement.text = """
+            SELECT place, \(ServiceEdgeSQL.names)
+            FROM unnest(\(edges), \(calls)) WITH ORDINALITY AS edge (edge_id, call_count, place)
+            JOIN otel_service_edges_dim USING (edge_id)
+            ORDER BY call_count DESC, \(ServiceEdgeSQL.names)
+            """
+        return statement
+    }
+
+    /// Up to where the map has every minute of the range. Where minutes before the first that is
+    /// known were never to be computed, nothing is missing.
+    private static func completeUntilNs(
+        in range: TimeRange, from session: inout ReadSession
+    ) throws(QueryFailure) -> Int64 {
         var statement = SQLStatement()
         let (start, end) = (statement.bind(range.startUnixNs), statement.bind(range.endUnixNs))
         statement.text = """
             WITH known AS (
-                SELECT minute, omitted_edge_count FROM otel_service_edge_minutes
+                SELECT minute FROM otel_service_edge_minutes
                 WHERE minute >= otel_time(\(start)) AND minute < otel_time(\(end))
             )
             SELECT otel_unix_nano(min(minute) FILTER (WHERE NOT EXISTS (
                     SELECT FROM known AS next
                     WHERE next.minute = known.minute + interval '1 minute'))) + \(minuteNs),
-                coalesce(sum(omitted_edge_count), 0)::int8,
                 min(minute) > otel_time(\(start)) AND EXISTS (
                     SELECT FROM otel_service_edge_minutes WHERE minute < otel_time(\(start)))
             FROM known
             """
-        return statement
-    }
-
-    private static let identity =
-        "kind, client_namespace, client_service, server_namespace, server_service"
-
-    private func edgeStatement(_ range: TimeRange) -> SQLStatement {
-        var statement = SQLStatement()
-        let (start, end) = (statement.bind(range.startUnixNs), statement.bind(range.endUnixNs))
-        var condition = ""
-        if let service {
-            let name = statement.bind(service)
-            condition = "AND (client_service = \(name) OR server_service = \(name))"
-        }
-        let identity = ServiceMap.identity
-        statement.text = """
-            WITH edge AS MATERIALIZED (
-                SELECT * FROM otel_service_edges
-                WHERE minute >= otel_time(\(start)) AND minute < otel_time(\(end)) \(condition)
-            ), total AS (
-                SELECT \(identity), sum(call_count)::int8 AS calls,
-                    sum(error_count)::int8 AS errors, sum(latency_sum_nanos) AS latency
-                FROM edge GROUP BY \(identity)
-                ORDER BY calls DESC, \(identity) LIMIT \(ServiceMap.edgeCountMax + 1)
-            ), bucket AS (
-                SELECT \(identity), bucket, sum(count)::int8 AS count
-                FROM edge CROSS JOIN LATERAL
-                    unnest(latency_buckets, latency_bucket_counts) AS one (bucket, count)
-                GROUP BY \(identity), bucket
-            )
-            SELECT kind, client_namespace, client_service, server_namespace, server_service, calls,
-                errors, latency, string_agg(bucket::text, ',' ORDER BY bucket),
-                string_agg(count::text, ',' ORDER BY bucket)
-            FROM total JOIN bucket USING (\(identity))
-            GROUP BY \(identity), calls, errors, latency
-            ORDER BY calls DESC, \(identity)
-            """
-        return statement
+        let known = try session.query(statement)
+        let beginsMissing = known.bool(row: 0, column: 1) == true
+        return beginsMissing
+            ? range.startUnixNs : known.integer(row: 0, column: 0) ?? range.startUnixNs
     }
 
     // MARK: JSON
@@ -133,8 +158,10 @@ package struct ServiceMap: Sendable {
         ["database", "broker", "external"].contains(kind) ? kind : "service"
     }
 
-    private static func nodeID(_ type: String, _ namespace: String, _ name: String) -> String {
-        "\(type):\(namespace)/\(name)"
+    private static func nodeID(
+        _ type: String, _ name: (namespace: String, service: String)
+    ) -> String {
+        "\(type):\(name.namespace)/\(name.service)"
     }
 
     private struct Node {
@@ -146,30 +173,25 @@ package struct ServiceMap: Sendable {
     }
 
     /// In the order in which edges name them; calls and errors are those of the edges to the node.
-    private static func writeNodes(
-        _ rows: borrowing QueryResult, count: Int, to writer: inout JSONWriter
-    ) {
+    private static func writeNodes(of edges: [Edge], to writer: inout JSONWriter) {
         var nodes: [Node] = []
         var places: [String: Int] = [:]
-        func place(_ type: String, _ namespace: String, _ name: String) -> Int {
-            let id = nodeID(type, namespace, name)
+        func place(_ type: String, _ name: (namespace: String, service: String)) -> Int {
+            let id = nodeID(type, name)
             if let place = places[id] { return place }
             places[id] = nodes.count
-            nodes.append(Node(type: type, namespace: namespace, name: name))
+            nodes.append(Node(type: type, namespace: name.namespace, name: name.service))
             return nodes.count - 1
         }
-        for row in 0..<count {
-            let type = nodeType(ofServerOf: rows.string(row: row, column: 0))
-            _ = place(
-                "service", rows.string(row: row, column: 1), rows.string(row: row, column: 2))
-            let server = place(
-                type, rows.string(row: row, column: 3), rows.string(row: row, column: 4))
-            nodes[server].calls += rows.integer(row: row, column: 5) ?? 0
-            nodes[server].errors += rows.integer(row: row, column: 6) ?? 0
+        for edge in edges {
+            _ = place("service", edge.client)
+            let server = place(nodeType(ofServerOf: edge.kind), edge.server)
+            nodes[server].calls += edge.total.callCount
+            nodes[server].errors += edge.total.errorCount
         }
         for node in nodes {
             writer.object { writer in
-                writer.member("id", nodeID(node.type, node.namespace, node.name))
+                writer.member("id", nodeID(node.type, (node.namespace, node.name)))
                 writer.member("type", node.type)
                 writer.member("namespace", node.namespace)
                 writer.member("name", node.name)
@@ -179,34 +201,38 @@ package struct ServiceMap: Sendable {
         }
     }
 
-    private static func writeEdge(
-        _ rows: borrowing QueryResult, row: Int, to writer: inout JSONWriter
-    ) {
-        let kind = rows.string(row: row, column: 0)
-        let calls = rows.integer(row: row, column: 5) ?? 0
-        let errors = rows.integer(row: row, column: 6) ?? 0
-        let latency = LatencyHistogram(
-            buckets: rows.string(row: row, column: 8), counts: rows.string(row: row, column: 9))
+    private static func write(_ edge: Edge, to writer: inout JSONWriter) {
+        let (calls, errors) = (edge.total.callCount, edge.total.errorCount)
         writer.object { writer in
-            writer.member("kind", kind)
-            writer.member(
-                "client",
-                nodeID(
-                    "service", rows.string(row: row, column: 1), rows.string(row: row, column: 2)))
-            writer.member(
-                "server",
-                nodeID(
-                    nodeType(ofServerOf: kind), rows.string(row: row, column: 3),
-                    rows.string(row: row, column: 4)))
+            writer.member("kind", edge.kind)
+            writer.member("client", nodeID("service", edge.client))
+            writer.member("server", nodeID(nodeType(ofServerOf: edge.kind), edge.server))
             writer.member("calls", calls)
             writer.member("errors", errors)
             writer.key("error_rate")
             writer.decimal(calls == 0 ? 0 : Double(errors) / Double(calls))
             writer.key("mean_nanos")
-            writer.decimal((rows.double(row: row, column: 7) ?? 0) / Double(max(calls, 1)))
-            writer.member("p50_nanos", digits: latency.quantileNs(0.5))
-            writer.member("p95_nanos", digits: latency.quantileNs(0.95))
-            writer.member("p99_nanos", digits: latency.quantileNs(0.99))
+            writer.decimal(edge.total.latencySumNs / Double(max(calls, 1)))
+            writer.member("p50_nanos", digits: edge.latency.quantileNs(0.5))
+            writer.member("p95_nanos", digits: edge.latency.quantileNs(0.95))
+            writer.member("p99_nanos", digits: edge.latency.quantileNs(0.99))
+        }
+    }
+
+    private static func writeWarnings(
+        _ found: Found, in range: TimeRange, to writer: inout JSONWriter
+    ) {
+        if found.completeUntilNs < range.endUnixNs {
+            writer.text(
+                "the map has the minutes up to complete_until_unix_nano; a minute comes in when it "
+                    + "has been over for a minute or two")
+        }
+        if found.isCut {
+            writer.text(
+                "there are more edges; these \(found.edges.count) have the most calls")
+        }
+        if found.isIncomplete {
+            writer.text("some minutes had too many edges; those with the fewest calls are missing")
         }
     }
 }

@@ -13,6 +13,8 @@ from support import otlp
 
 INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
 SECOND_NS = 10**9
+EDGE_TABLES = ("otel_service_edges_dim", "otel_service_minute_edges", "otel_service_edge_minutes",
+               "otel_service_hour_edges", "otel_service_edge_hours")
 EDGE_COLUMNS = ("tenant", "kind", "client_namespace", "client_service", "server_namespace", "server_service")
 # What a client span says of its peer, and what the map makes of it.
 PEERS = [
@@ -162,3 +164,32 @@ def bucket_bounds(bucket):
     """The durations of a bucket in nanoseconds: above the first, up to the second."""
     lower = -1 if bucket == 79 else 2 ** (bucket / 8)
     return lower, math.inf if bucket == 335 else 2 ** ((bucket + 1) / 8)
+
+
+def unpacked(buckets):
+    """[(bucket, count), ...] of latency_buckets."""
+    return list(struct.iter_unpack(">hi", buckets))
+
+
+def store_edges(connection, edges):
+    """Edges as the janitor stores them, without durations: (minute, tenant, kind, client, server, calls), the first in
+    Unix nanoseconds."""
+    names = "md5(ARRAY[kind, '', client, '', server]::text)::uuid"
+    connection.execute("CREATE TEMPORARY TABLE given (minute bigint, tenant text, kind text, client text, server text, "
+                       "calls bigint)")
+    for edge in edges:
+        connection.execute("INSERT INTO given VALUES (%s, %s, %s, %s, %s, %s)", edge)
+    connection.execute(f"""
+        INSERT INTO otel_service_edges_dim (edge_key, kind, client_namespace, client_service, server_namespace,
+            server_service, last_seen)
+        SELECT {names}, kind, '', client, '', server, otel_time(max(minute)) FROM given GROUP BY kind, client, server""")
+    connection.execute(f"""
+        INSERT INTO otel_service_minute_edges
+        SELECT otel_time(minute), tenant, array_agg(edge_id ORDER BY calls DESC), array_agg(calls ORDER BY calls DESC),
+            array_agg(0::bigint), array_agg(0::float8), array_agg(''::bytea)
+        FROM given JOIN otel_service_edges_dim ON edge_key = {names.replace("kind", "given.kind")}
+        GROUP BY minute, tenant""")
+    connection.execute("""
+        INSERT INTO otel_service_edge_minutes
+        SELECT otel_time(minute), now(), false, sum(calls), count(*), 0 FROM given GROUP BY minute""")
+    connection.execute("DROP TABLE given")

@@ -53,9 +53,9 @@ struct LatencyHistogramTests {
     @Test(arguments: slices)
     func slicesHoldWhatOneStatementFetches(counts: [Int], expected: [Int]) {
         let periods = counts.enumerated().map { place, count in
-            ServiceFigurePeriod(startUnixNs: Int64(place), lengthNs: 1, bucketCount: count)
+            ComputedPeriod(startUnixNs: Int64(place), lengthNs: 1, elementCount: count)
         }
-        let slices = ServiceFigurePeriod.slices(of: periods, bucketCountMax: 10)
+        let slices = ComputedPeriod.slices(of: periods, elementCountMax: 10)
         #expect(slices.map(\.count) == expected)
         #expect(slices.flatMap { $0 } == periods)
     }

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The service map by hour: what the janitor adds up, and that nobody who asks sees a difference."""
+
+from pathlib import Path
+import random
+import re
+import time
+
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+import pytest
+
+from conftest import Database
+from support import otlp
+from support.api import api_settings
+from support.daemon import run
+from support.query import QueryAPI
+from support.service_graph import EDGE_COLUMNS, EDGE_TABLES, Traces, bucket_bounds, edges, requests, store_edges, unpacked
+from support.waiting import eventually
+
+STARLING_SETTINGS = {"service_map.enabled": "false"}
+MINUTE_NS = otlp.MINUTE_NS
+HOUR_NS = 60 * MINUTE_NS
+DONE = "the service map is"
+MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+
+
+@pytest.fixture
+def edge_db(db):
+    db.execute(f"TRUNCATE {', '.join(EDGE_TABLES)}")
+    return db
+
+
+@pytest.fixture
+def round_of(database, start_server):
+    """Starts daemons, each of which looks at the map at once, until one has nothing left to do."""
+    def run_all():
+        for _ in range(5):
+            server = start_server(database, {"log.level": "debug"})
+            eventually(lambda: DONE in server.daemon.output(), "the first look at the service map")
+            assert server.daemon.stop() == 0
+            if f"{DONE} up to date" in server.daemon.output():
+                return
+        pytest.fail("the service map is behind for ever")
+    return run_all
+
+
+@pytest.fixture
+def query(database, start_server):
+    """A daemon that looks at nothing by itself."""
+    settings, api = api_settings()
+    start_server(database, STARLING_SETTINGS | settings)
+    api.wait_ready()
+    return QueryAPI(api.address)
+
+
+def hour_ago(hours):
+    """The begin of an hour of the past, not changing within a test."""
+    return time.time_ns() // HOUR_NS * HOUR_NS - hours * HOUR_NS
+
+
+def traces(name, begin_ns, length_ns, count):
+    """Spans, and one at the begin of the hour before, so that every minute from there on is in the map."""
+    rows = Traces(random.Random(name), begin_ns, length_ns).make(count)
+    return rows + Traces(random.Random(f"{name}, the first"), begin_ns - HOUR_NS, 1).make(1)
+
+
+def send(export, rows):
+    for request in requests(rows):
+        export(request)
+
+
+def by_hour(rows):
+    """`edges` of what was sent, by hour."""
+    found = {}
+    for (minute, *rest), calls in edges(rows).items():
+        found.setdefault((minute // 3600 * 3600, *rest), []).extend(calls)
+    return found
+
+
+def stored(connection):
+    rows = connection.execute(f"""
+        SELECT extract(epoch FROM hour)::int8, {', '.join(EDGE_COLUMNS)}, call_count, error_count, latency_sum, buckets
+        FROM otel_service_hour_edges JOIN otel_service_edge_hours USING (hour)
+        CROSS JOIN LATERAL unnest(edge_ids, call_counts, error_counts, latency_sums_nanos, latency_buckets)
+            AS edge (edge_id, call_count, error_count, latency_sum, buckets)
+        JOIN otel_service_edges_dim USING (edge_id)""").fetchall()
+    found = {row[:7]: row[7:] for row in rows}
+    assert len(found) == len(rows), "an edge is there twice"
+    return found
+
+
+def assert_hours(connection, rows):
+    """What is added up is what was sent; returns the hours, in Unix seconds."""
+    hours = {hour: (count, omitted) for hour, count, omitted in connection.execute(
+        "SELECT extract(epoch FROM hour)::int8, edge_count, omitted_edge_count FROM otel_service_edge_hours")}
+    expected = {key: calls for key, calls in by_hour(rows).items() if key[0] in hours}
+    found = stored(connection)
+    assert found.keys() == expected.keys()
+    for key, calls in expected.items():
+        count, errors, total, packed = found[key]
+        durations = sorted(duration for duration, _ in calls)
+        assert (count, errors) == (len(calls), sum(is_error for _, is_error in calls)), key
+        assert total == pytest.approx(sum(durations), rel=1e-9)
+        buckets = unpacked(packed)
+        assert [bucket for bucket, _ in buckets] == sorted({bucket for bucket, _ in buckets})
+        numbers = [bucket for bucket, count in buckets for _ in range(count)]
+        assert len(numbers) == len(durations)
+        for duration, bucket in zip(durations, numbers):
+            lower, upper = bucket_bounds(bucket)
+            assert lower * (1 - 1e-9) < duration <= upper * (1 + 1e-9) or lower == -1, (key, duration, bucket)
+    for hour, counts in hours.items():
+        assert counts == (sum(key[0] == hour for key in expected), 0)
+    return set(hours)
+
+
+def seconds(time_ns):
+    return time_ns // 10**9
+
+
+def test_hours_are_what_was_sent(export, edge_db, round_of):
+    begin_ns = hour_ago(5)
+    rows = traces("hours", begin_ns + 20 * MINUTE_NS, 2 * HOUR_NS, 1500)
+    send(export, rows)
+    round_of()
+    known = assert_hours(edge_db, rows)
+    # The hour of the first span begins before the first minute of the map, so it is not whole.
+    assert {seconds(begin_ns) + hour * 3600 for hour in range(3)} <= known
+    assert seconds(begin_ns - HOUR_NS) not in known
+    before = {table: edge_db.execute(f"SELECT xmin, hour FROM {table}").fetchall() for table in EDGE_TABLES[3:]}
+    round_of()
+    for table, had in before.items():
+        assert set(had) <= set(edge_db.execute(f"SELECT xmin, hour FROM {table}").fetchall()), "done again"
+
+
+def test_late_spans_come_into_their_hour(export, edge_db, round_of):
+    begin_ns = hour_ago(4)
+    rows = traces("late", begin_ns, HOUR_NS, 400)
+    shuffled = random.Random("order").sample(rows[:-1], len(rows) - 1)
+    early, late = shuffled[: len(rows) // 2] + rows[-1:], shuffled[len(rows) // 2:]
+    send(export, early)
+    round_of()
+    assert seconds(begin_ns) in assert_hours(edge_db, early)
+    # As if the last look had been before the one at an hour.
+    edge_db.execute("UPDATE otel_service_edge_minutes SET computed_at = minute + interval '16 min'")
+    send(export, late)
+    round_of()
+    # Neighbours of minutes that changed are done in the next run.
+    round_of()
+    assert seconds(begin_ns) in assert_hours(edge_db, rows)
+
+
+def test_answers_are_the_same_with_and_without_hours(export, edge_db, round_of, query):
+    begin_ns = hour_ago(6)
+    rows = traces("answers", begin_ns + 30 * MINUTE_NS, 3 * HOUR_NS, 2000)
+    send(export, rows)
+    round_of()
+    assert len(assert_hours(edge_db, rows)) >= 3
+    whole = {"start_time": str(begin_ns), "end_time": str(begin_ns + 4 * HOUR_NS)}
+    part = {"start_time": str(begin_ns + 45 * MINUTE_NS), "end_time": str(begin_ns + 3 * HOUR_NS + 7 * MINUTE_NS)}
+    service = next(row.place.service for row in rows if row.place.service)
+    asked = [whole, part, whole | {"service": service}, part | {"service": service}]
+
+    def answers():
+        jaeger = query.get("/jaeger/api/dependencies", {
+            "endTs": (begin_ns + 3 * HOUR_NS + 7 * MINUTE_NS) // 10**6, "lookback": 3 * 3600 * 1000})
+        return [query.get("/api/service-map", one) for one in asked] + [jaeger]
+
+    with_hours = answers()
+    assert all(answer["edges"] and not answer["warnings"] for answer in with_hours[:-1]) and with_hours[-1]["data"]
+    assert {edge["calls"] for edge in with_hours[0]["edges"]} != {1}
+    # An hour that is read says so: twice as much comes out of twice as much.
+    edge_db.execute("UPDATE otel_service_hour_edges SET call_counts = (SELECT array_agg(2 * one ORDER BY place) "
+                    "FROM unnest(call_counts) WITH ORDINALITY AS list (one, place))")
+    assert [sum(edge["calls"] for edge in answer["edges"]) for answer in answers()[:2]] > [
+        sum(edge["calls"] for edge in answer["edges"]) for answer in with_hours[:2]]
+    edge_db.execute("DELETE FROM otel_service_edge_hours")
+    without_hours = answers()
+    for one, other in zip(with_hours, without_hours):
+        for edge, same in zip(one.get("edges", []), other.get("edges", [])):
+            # Sums of floating point come in another order.
+            assert edge.pop("mean_nanos") == pytest.approx(same.pop("mean_nanos"), rel=1e-9)
+    assert with_hours == without_hours
+
+
+def test_more_edges_than_an_answer_has(export, edge_db, round_of, query):
+    """1,500 peers over two minutes of an hour: the answer has the 1,000 with most calls, and says so."""
+    begin_ns = hour_ago(4)
+    spans = [otlp.span(kind=3, start_time_unix_nano=begin_ns + (number % 2) * MINUTE_NS + number,
+                       end_time_unix_nano=begin_ns + (number % 2) * MINUTE_NS + number + 5000,
+                       attributes=otlp.attributes(server__address=f"host-{number % 1500:04}"))
+             for number in range(1500 + 1000)]
+    export(otlp.request("traces", spans))
+    export(otlp.request("traces", [otlp.span(start_time_unix_nano=begin_ns - HOUR_NS,
+                                             end_time_unix_nano=begin_ns - HOUR_NS)]))
+    round_of()
+    answer = query.get("/api/service-map", {"start_time": str(begin_ns), "end_time": str(begin_ns + HOUR_NS)})
+    assert [(edge["server"], edge["calls"]) for edge in answer["edges"]] == [
+        (f"external:/host-{number:04}", 2) for number in range(1000)]
+    assert answer["warnings"] == ["there are more edges; these 1000 have the most calls"]
+
+
+def test_hours_and_names_go_with_their_partition(export, edge_db, round_of, binary, database):
+    rows = traces("gone", hour_ago(3), HOUR_NS, 100)
+    send(export, rows)
+    round_of()
+    assert assert_hours(edge_db, rows)
+    # Of a day without a partition: it goes, and what nobody else has of its names.
+    day_before_ns = hour_ago(48)
+    store_edges(edge_db, [(day_before_ns, "", "call", "gone", "too", 7)])
+    round_of()
+    assert names_of(edge_db) == {key[2:] for key in edges(rows)}
+    partitions = [name for name, in edge_db.execute("SELECT inhrelid::regclass::text FROM pg_inherits "
+                                                    "WHERE inhparent = 'otel_spans_fact'::regclass")]
+    dropped = run(binary, "partitions", "drop", *partitions, environment=database.environment)
+    assert dropped.returncode == 0, dropped
+    round_of()
+    for table in EDGE_TABLES:
+        assert edge_db.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
+
+
+def names_of(connection):
+    return set(connection.execute(f"SELECT {', '.join(EDGE_COLUMNS[1:])} FROM otel_service_edges_dim").fetchall())
+
+
+def test_names_that_are_long_together(export, edge_db, round_of):
+    """Five names of 200 characters of four bytes each are longer than an index takes."""
+    begin_ns = time.time_ns() // MINUTE_NS * MINUTE_NS - 10 * MINUTE_NS
+    long = ["\N{MUSICAL SYMBOL G CLEF}" * 199 + str(number) for number in range(2)]
+    trace_id, parent = otlp.trace_id(otlp.unique()), otlp.span_id(otlp.unique())
+    for number, (span_id, parent_id) in enumerate([(parent, b""), (otlp.span_id(otlp.unique()), parent)]):
+        span = otlp.span(kind=2, trace_id=trace_id, span_id=span_id, parent_span_id=parent_id,
+                         start_time_unix_nano=begin_ns, end_time_unix_nano=begin_ns + 5)
+        export(otlp.request("traces", [span], Resource(attributes=otlp.attributes(
+            service__name=long[number], service__namespace=long[number]))))
+    round_of()
+    assert edge_db.execute("SELECT kind, client_service, server_service, call_count FROM otel_service_edges").fetchall() == [
+        ("call", long[0], long[1], 1)]
+
+
+def old_table():
+    text = (MIGRATIONS / "0011_service_edges.sql").read_text()
+    return re.search(r"CREATE TABLE otel_service_edges \(.*?\n\);", text, re.DOTALL)[0]
+
+
+def test_edges_of_an_older_version_are_taken_over(binary, cluster):
+    cluster.create_database("older_edges")
+    database = Database(cluster, "older_edges")
+    chance = random.Random("older")
+    try:
+        assert run(binary, "migrate", environment=database.environment).returncode == 0
+        rows = []
+        for minute in range(20):
+            for ordinal in range(1, 40):
+                buckets = sorted(chance.sample(range(79, 336), chance.randint(1, 5)))
+                counts = [chance.randint(1, 1000) for _ in buckets]
+                rows.append((f"2026-01-01 00:{minute:02}:00+00", ordinal, chance.choice(["", "red"]), "call", "",
+                             f"client-{chance.randint(1, 5)}", "shop", f"server-{ordinal}", sum(counts), 1, 5.5,
+                             buckets, counts))
+        with database.connect() as db:
+            db.execute(f"DROP VIEW otel_service_edges; DROP TABLE {', '.join(set(EDGE_TABLES) - {'otel_service_edge_minutes'})};"
+                       "DELETE FROM schema_migrations WHERE version >= 15")
+            db.execute(old_table())
+            for row in rows:
+                db.execute(f"INSERT INTO otel_service_edges VALUES ({', '.join(['%s'] * 11)}, %s::int2[], %s::int4[])", row)
+        assert run(binary, "migrate", environment=database.environment).returncode == 0
+        with database.connect() as db:
+            found = db.execute("SELECT to_char(minute AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS+00'), tenant, kind, "
+                               "client_namespace, client_service, server_namespace, server_service, call_count, error_count, "
+                               "latency_sum_nanos, latency_buckets FROM otel_service_edges ORDER BY minute, tenant, ordinal"
+                               ).fetchall()
+        by_tenant = sorted(rows, key=lambda row: (row[0], row[2], row[1]))
+        assert [(*row[:10], unpacked(row[10])) for row in found] == [
+            (row[0], *row[2:11], list(zip(row[11], row[12]))) for row in by_tenant]
+    finally:
+        cluster.drop_database("older_edges")
