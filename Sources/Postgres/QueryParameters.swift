@@ -70,6 +70,11 @@ package struct QueryParameters: Sendable {
         appendEntry(type) { unsafe $0.append(contentsOf: value.buffer) }
     }
 
+    /// As bytea.
+    package mutating func append(_ value: [UInt8]) {
+        appendEntry(.bytea) { $0.append(contentsOf: value) }
+    }
+
     package mutating func appendNull(_ type: ParameterType) {
         entries.append(Entry(typeID: type.rawValue, offset: bytes.count, sizeBytes: -1))
     }

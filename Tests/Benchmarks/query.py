@@ -52,7 +52,8 @@ class Client:
         self.connection.request(method, target, body, headers)
         response = self.connection.getresponse()
         content = response.read()
-        return response.status, json.loads(content), time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        return response.status, json.loads(content), seconds
 
 
 class Load:

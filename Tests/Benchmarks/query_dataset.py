@@ -35,7 +35,8 @@ TABLES = {"spans": "otel_spans_fact", "logs": "otel_logs_fact", "number": "otel_
 TIMES = {"spans": "start_time_unix_nano", "logs": "time_unix_nano", "number": "time_unix_nano",
          "histogram": "time_unix_nano"}
 FIGURE_TABLES = ("otel_service_figures", "otel_service_figure_minutes", "otel_service_hour_figures",
-                 "otel_service_figure_hours")
+                 "otel_service_figure_hours", "otel_service_minute_edges", "otel_service_edge_minutes",
+                 "otel_service_hour_edges", "otel_service_edge_hours")
 # What a copy differs in: column -> expression, where `copy` is its number and `shift` the nanoseconds it is later.
 DIFFERENT = {
     "spans": {"start_time_unix_nano": "start_time_unix_nano + shift",
@@ -212,7 +213,15 @@ class Dataset:
         week = [self.facts["begin_ns"], self.facts["end_ns"]]
         say(f"figures of services: {db.execute(missing, week).fetchone()[0]} hours")
         eventually(lambda: db.execute(missing, week).fetchone() == (0,), "the janitor to make figures", 7200)
-        for table in FIGURE_TABLES:
+        # The map looks back a day; of what it has, every whole hour.
+        missing = """
+            SELECT count(*) FROM (
+                SELECT date_trunc('hour', minute, 'UTC') AS hour FROM otel_service_edge_minutes
+                WHERE minute < now() - interval '75 minutes' GROUP BY hour HAVING count(*) = 60) AS whole
+            WHERE NOT EXISTS (SELECT FROM otel_service_edge_hours AS known WHERE known.hour = whole.hour)"""
+        say(f"the service map: {db.execute(missing).fetchone()[0]} hours")
+        eventually(lambda: db.execute(missing).fetchone() == (0,), "the janitor to add up the service map", 7200)
+        for table in (*FIGURE_TABLES, "otel_service_edges_dim"):
             db.execute(f"VACUUM (ANALYZE) {table}")
 
     def tidy(self, db):

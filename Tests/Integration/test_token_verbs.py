@@ -11,7 +11,7 @@ import pytest
 
 from conftest import Database
 from support.daemon import run
-from support.service_graph import EDGE_TABLES
+from support.service_graph import UNDO_EDGE_HOURS
 from support.tokens import Tokens
 
 FAILED, USAGE = 1, 64
@@ -138,8 +138,8 @@ def test_database_of_an_older_version(binary, cluster):
         tokens = Tokens(binary, database)
         assert run(binary, "migrate", environment=database.environment).returncode == 0
         with database.connect() as db:
-            db.execute("DROP VIEW grafana.service_minutes, grafana.service_hours, otel_service_edges;"
-                       f"DROP TABLE otel_tokens, otel_token_changes, {', '.join(EDGE_TABLES)}, otel_row_batches, "
+            db.execute("DROP VIEW grafana.service_minutes, grafana.service_hours;" + UNDO_EDGE_HOURS +
+                       "DROP TABLE otel_tokens, otel_token_changes, otel_service_edge_minutes, otel_row_batches, "
                        "otel_service_figures, otel_service_figure_minutes, otel_service_hour_figures, "
                        "otel_service_figure_hours; DROP INDEX otel_spans_fact_time_idx, otel_logs_fact_time_idx;"
                        "DROP FUNCTION otel_note_token_change;"

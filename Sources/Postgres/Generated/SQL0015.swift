@@ -7,10 +7,10 @@ let sql0015 = #"""
 -- SPDX-License-Identifier: Apache-2.0
 -- The service map by hour as well, so that a day of it is not read minute by minute, and both in \#
 a form that is quickly
--- added up: a row for each minute or hour and tenant, with the figures of its edges in lists, \#
-and who calls whom once
--- for all of them. What there was of otel_service_edges is taken over, and a view of that name \#
-shows it as before.
+-- added up: a row for each minute or hour and tenant, with the figures of its edges packed, and \#
+who calls whom once for
+-- all of them. What there was of otel_service_edges is taken over, and a view of that name shows \#
+it as before.
 
 CREATE TABLE otel_service_edges_dim (
     edge_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -44,17 +44,18 @@ peer.service, or system and namespace of a database, system of a broker, address
 COMMENT ON COLUMN otel_service_edges_dim.last_seen IS 'No minute has it that begins more than an \#
 hour later';
 
+CREATE FUNCTION otel_int8_at(bytes bytea, place integer) RETURNS bigint
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$ SELECT ('x' || encode(substring(bytes FROM place + 1 FOR 8), 'hex'))::bit(64)::bigint $$;
+COMMENT ON FUNCTION otel_int8_at(bytea, integer) IS 'The number in eight bytes, big-endian, of \#
+which the first is byte `place` from 0 on';
+
 CREATE TABLE otel_service_minute_edges (
     minute timestamptz NOT NULL,
     tenant text NOT NULL,
-    edge_ids bigint[] NOT NULL,
-    call_counts bigint[] NOT NULL,
-    error_counts bigint[] NOT NULL,
-    latency_sums_nanos double precision[] NOT NULL,
-    latency_buckets bytea[] NOT NULL,
-    PRIMARY KEY (minute, tenant),
-    CHECK (cardinality(edge_ids) = ALL (ARRAY[cardinality(call_counts), cardinality(error_counts),
-        cardinality(latency_sums_nanos), cardinality(latency_buckets)]))
+    edges bytea NOT NULL CHECK (length(edges) % 40 = 0),
+    latency_buckets bytea NOT NULL CHECK (length(latency_buckets) % 6 = 0),
+    PRIMARY KEY (minute, tenant)
 );
 COMMENT ON TABLE otel_service_minute_edges IS
     'Calls between services, and from services to what answers for none, by minute; \#
@@ -66,27 +67,21 @@ the caller''s';
 COMMENT ON COLUMN otel_service_minute_edges.tenant IS
     'Value of the resource attribute that retention.tenant_attribute names, of both sides; empty \#
 without one. Calls between tenants are not counted';
-COMMENT ON COLUMN otel_service_minute_edges.edge_ids IS 'Those with most calls first; element n \#
-of each list is about the same edge';
-COMMENT ON COLUMN otel_service_minute_edges.error_counts IS 'Counted spans whose status is ERROR';
-COMMENT ON COLUMN otel_service_minute_edges.latency_sums_nanos IS 'Sums of the durations of the \#
-counted spans';
+COMMENT ON COLUMN otel_service_minute_edges.edges IS
+    '40 bytes for each edge, those with most calls first: edge_id, calls, those whose status is \#
+ERROR, sum of their durations in nanoseconds (at most 2^63 - 1), and where its part of \#
+latency_buckets ends, in bytes; each an int8, big-endian (otel_int8_at)';
 COMMENT ON COLUMN otel_service_minute_edges.latency_buckets IS
-    'Durations: six bytes for each bucket that has any, ascending: its number (int2) and how many \#
-(int4), big-endian. Bucket i has durations above 2^(i/8) and up to 2^((i+1)/8) nanoseconds; 79 \#
-has all below and 335 all above: 1 us to 73 min';
+    'Durations, one edge behind the other: six bytes for each bucket that has any, ascending: its \#
+number (int2) and how many (int4), big-endian. Bucket i has durations above 2^(i/8) and up to \#
+2^((i+1)/8) nanoseconds; 79 has all below and 335 all above: 1 us to 73 min';
 
 CREATE TABLE otel_service_hour_edges (
     hour timestamptz NOT NULL,
     tenant text NOT NULL,
-    edge_ids bigint[] NOT NULL,
-    call_counts bigint[] NOT NULL,
-    error_counts bigint[] NOT NULL,
-    latency_sums_nanos double precision[] NOT NULL,
-    latency_buckets bytea[] NOT NULL,
-    PRIMARY KEY (hour, tenant),
-    CHECK (cardinality(edge_ids) = ALL (ARRAY[cardinality(call_counts), cardinality(error_counts),
-        cardinality(latency_sums_nanos), cardinality(latency_buckets)]))
+    edges bytea NOT NULL CHECK (length(edges) % 40 = 0),
+    latency_buckets bytea NOT NULL CHECK (length(latency_buckets) % 6 = 0),
+    PRIMARY KEY (hour, tenant)
 );
 COMMENT ON TABLE otel_service_hour_edges IS
     'otel_service_minute_edges, added up by hour. Only hours that are in otel_service_edge_hours \#
@@ -100,21 +95,15 @@ CREATE TABLE otel_service_edge_hours (
 COMMENT ON TABLE otel_service_edge_hours IS
     'The hours that are in otel_service_hour_edges and have all of their sixty minutes in it as \#
 they are';
-COMMENT ON COLUMN otel_service_edge_hours.edge_count IS 'Elements of the lists, over all tenants';
+COMMENT ON COLUMN otel_service_edge_hours.edge_count IS 'Over all tenants';
 COMMENT ON COLUMN otel_service_edge_hours.omitted_edge_count IS
-    'Edges with the fewest calls that were left out of the hour or of its minutes';
+    'Edges with the fewest calls that were left out of its minutes';
 
--- Lists are read whole and often: they are not to be unpacked each time.
+-- They are read whole and often, and are not to be unpacked each time.
 ALTER TABLE otel_service_minute_edges
-    ALTER COLUMN edge_ids SET STORAGE EXTERNAL, ALTER COLUMN call_counts SET STORAGE EXTERNAL,
-    ALTER COLUMN error_counts SET STORAGE EXTERNAL, ALTER COLUMN latency_sums_nanos SET STORAGE \#
-EXTERNAL,
-    ALTER COLUMN latency_buckets SET STORAGE EXTERNAL;
+    ALTER COLUMN edges SET STORAGE EXTERNAL, ALTER COLUMN latency_buckets SET STORAGE EXTERNAL;
 ALTER TABLE otel_service_hour_edges
-    ALTER COLUMN edge_ids SET STORAGE EXTERNAL, ALTER COLUMN call_counts SET STORAGE EXTERNAL,
-    ALTER COLUMN error_counts SET STORAGE EXTERNAL, ALTER COLUMN latency_sums_nanos SET STORAGE \#
-EXTERNAL,
-    ALTER COLUMN latency_buckets SET STORAGE EXTERNAL;
+    ALTER COLUMN edges SET STORAGE EXTERNAL, ALTER COLUMN latency_buckets SET STORAGE EXTERNAL;
 
 INSERT INTO otel_service_edges_dim
     (edge_key, kind, client_namespace, client_service, server_namespace, server_service, last_seen)
@@ -125,30 +114,41 @@ FROM otel_service_edges
 GROUP BY kind, client_namespace, client_service, server_namespace, server_service;
 
 INSERT INTO otel_service_minute_edges
-SELECT minute, tenant, array_agg(edge_id ORDER BY ordinal), array_agg(call_count ORDER BY ordinal),
-    array_agg(error_count ORDER BY ordinal), array_agg(latency_sum_nanos ORDER BY ordinal),
-    array_agg(buckets ORDER BY ordinal)
-FROM otel_service_edges
-JOIN otel_service_edges_dim USING (kind, client_namespace, client_service, server_namespace, \#
+SELECT minute, tenant,
+    string_agg(int8send(edge_id) || int8send(call_count) || int8send(error_count)
+        || int8send(least(latency_sum_nanos, 9223372036854774784)::int8) || int8send(buckets_end),
+        ''::bytea ORDER BY ordinal),
+    string_agg(buckets, ''::bytea ORDER BY ordinal)
+FROM (
+    SELECT minute, ordinal, tenant, edge_id, call_count, error_count, latency_sum_nanos, buckets,
+        sum(length(buckets)) OVER (PARTITION BY minute, tenant ORDER BY ordinal) AS buckets_end
+    FROM otel_service_edges
+    JOIN otel_service_edges_dim USING (kind, client_namespace, client_service, server_namespace, \#
 server_service)
-CROSS JOIN LATERAL (
-    SELECT coalesce(string_agg(int2send(bucket) || int4send(count), ''::bytea ORDER BY bucket), \#
-''::bytea) AS buckets
-    FROM unnest(latency_buckets, latency_bucket_counts) AS one (bucket, count)) AS packed
+    CROSS JOIN LATERAL (
+        SELECT coalesce(string_agg(int2send(bucket) || int4send(count), ''::bytea ORDER BY \#
+bucket), ''::bytea) AS buckets
+        FROM unnest(latency_buckets, latency_bucket_counts) AS one (bucket, count)) AS packed
+) AS edge
 GROUP BY minute, tenant;
 
 DROP TABLE otel_service_edges;
 
 CREATE VIEW otel_service_edges AS
-SELECT minute, ordinal::integer AS ordinal, tenant, kind, client_namespace, client_service, \#
+SELECT minute, place / 40 + 1 AS ordinal, tenant, kind, client_namespace, client_service, \#
 server_namespace,
-    server_service, call_count, error_count, latency_sum_nanos, edge.latency_buckets
-FROM otel_service_minute_edges AS stored
-CROSS JOIN LATERAL unnest(edge_ids, call_counts, error_counts, latency_sums_nanos, \#
-stored.latency_buckets)
-    WITH ORDINALITY AS edge (edge_id, call_count, error_count, latency_sum_nanos, \#
-latency_buckets, ordinal)
-JOIN otel_service_edges_dim USING (edge_id);
+    server_service, otel_int8_at(edges, place + 8) AS call_count, otel_int8_at(edges, place + 16) \#
+AS error_count,
+    otel_int8_at(edges, place + 24) AS latency_sum_nanos,
+    substring(latency_buckets FROM buckets.start + 1 FOR otel_int8_at(edges, place + 32)::int - \#
+buckets.start)
+        AS latency_buckets
+FROM otel_service_minute_edges
+CROSS JOIN LATERAL generate_series(0, length(edges) - 40, 40) AS place
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN place = 0 THEN 0 ELSE otel_int8_at(edges, place - 8)::int END AS start) AS \#
+buckets
+JOIN otel_service_edges_dim ON edge_id = otel_int8_at(edges, place);
 COMMENT ON VIEW otel_service_edges IS
     'The edges of otel_service_minute_edges, one per row; ordinal is their number within minute \#
 and tenant, most calls first';
@@ -156,8 +156,8 @@ and tenant, most calls first';
 COMMENT ON TABLE otel_service_edge_minutes IS
     'The minutes that are in otel_service_minute_edges, those without an edge too. A minute that \#
 is missing here is not in the map yet';
-COMMENT ON COLUMN otel_service_edge_minutes.edge_count IS 'Elements of the lists of \#
-otel_service_minute_edges, over all tenants';
+COMMENT ON COLUMN otel_service_edge_minutes.edge_count IS 'Edges in otel_service_minute_edges, \#
+over all tenants';
 COMMENT ON COLUMN otel_service_figures.latency_buckets IS
     'Durations, in the form of otel_service_minute_edges. Longer ones may be added up by putting \#
 them one behind the other';

@@ -20,8 +20,10 @@ package enum ServiceEdgeLimits {
     package static let windowNs: Int64 = 24 * 60 * minuteNs
     /// Edges of one minute; those with the fewest calls are left out.
     package static let edgesPerMinuteMax = 2_000
-    /// Edges of one hour: in an hour there are more different ones than in a minute.
-    static let edgesPerHourMax = 20_000
+    /// Edges whose durations are added up at a time, for an hour: 10 MB.
+    static let latenciesAtOnceMax = 5_000
+    /// Minutes of which one statement reads durations: 31 MB if all edges have all buckets.
+    static let latencyMinutesMax: Int64 = 10
     /// Rows of `otel_service_figures` of one minute; those with the fewest calls are left out.
     static let figuresPerMinuteMax = 5_000
     /// Rows of `otel_service_hour_figures` of one hour: in an hour, a service is seen with more

@@ -30,19 +30,105 @@ extension ServiceEdgeRound {
         return firstError
     }
 
+    /// Tenant by tenant, so that no more than the edges of one have to be held.
     private func addUp(
         _ hourNs: Int64, on connection: inout PGConnection
     ) throws(DatabaseError) {
         try connection.withMinuteTransaction(deadlineNs: stepDeadlineNs) {
             connection throws(DatabaseError) in
-            var parameters = QueryParameters()
-            parameters.append(hourNs)
+            var hour = QueryParameters()
+            hour.append(hourNs)
             _ = try connection.query(
-                "DELETE FROM otel_service_hour_edges WHERE hour = otel_time($1)", parameters,
+                "DELETE FROM otel_service_hour_edges WHERE hour = otel_time($1)", hour,
                 deadlineNs: stepDeadlineNs)
-            _ = try connection.query(
-                ServiceEdgeSQL.hourStatement, parameters, deadlineNs: stepDeadlineNs)
+            let tenants = try connection.query(
+                "SELECT DISTINCT tenant FROM otel_service_minute_edges \(ServiceEdgeRound.isOfHour)",
+                hour, deadlineNs: stepDeadlineNs)
+            var edgeCount = 0
+            for row in 0..<tenants.rowCount {
+                hour = QueryParameters()
+                hour.append(hourNs)
+                hour.append(tenants.string(row: row, column: 0))
+                edgeCount += try addUp(hourNs, hour, on: &connection)
+            }
+            try note(hourNs, edgeCount: edgeCount, on: &connection)
         }
+    }
+
+    private static let isOfHour =
+        "WHERE minute >= otel_time($1) AND minute < otel_time($1) + interval '1 hour'"
+
+    /// `tenantHour` is the begin of the hour and a tenant. Returns how many edges it has.
+    private func addUp(
+        _ hourNs: Int64, _ tenantHour: QueryParameters, on connection: inout PGConnection
+    ) throws(DatabaseError) -> Int {
+        let minutes = try connection.query(
+            """
+            SELECT edges FROM otel_service_minute_edges
+            \(ServiceEdgeRound.isOfHour) AND tenant = $2 ORDER BY minute
+            """, tenantHour, deadlineNs: stepDeadlineNs)
+        // Sixty minutes with all the edges that they may have.
+        var totals = EdgeTotals(edgeCountMax: .max)
+        for row in 0..<minutes.rowCount {
+            totals.add(PackedEdges(edges: minutes.bytes(row: row, column: 0)))
+        }
+        let edges = totals.most()
+        var packer = EdgePacker()
+        for start in stride(from: 0, to: edges.count, by: ServiceEdgeLimits.latenciesAtOnceMax) {
+            let part = edges[start...].prefix(ServiceEdgeLimits.latenciesAtOnceMax)
+            let latencies = try latencies(of: part, hourNs, tenantHour, on: &connection)
+            for edge in part { packer.append(edge, totals[edge], latencies[edge]) }
+        }
+        var stored = tenantHour
+        stored.append(packer.edges)
+        stored.append(packer.latencyBuckets)
+        _ = try connection.query(
+            """
+            INSERT INTO otel_service_hour_edges (hour, tenant, edges, latency_buckets)
+            VALUES (otel_time($1), $2, $3, $4)
+            """, stored, deadlineNs: stepDeadlineNs)
+        return edges.count
+    }
+
+    private func latencies(
+        of edges: ArraySlice<Int64>, _ hourNs: Int64, _ tenantHour: QueryParameters,
+        on connection: inout PGConnection
+    ) throws(DatabaseError) -> EdgeLatencies {
+        var latencies = EdgeLatencies(of: edges)
+        let partNs = ServiceEdgeLimits.latencyMinutesMax * ServiceEdgeLimits.minuteNs
+        for startNs in stride(
+            from: hourNs, to: hourNs + ServiceEdgeLimits.hourNs, by: Int(partNs)) {
+            var parameters = tenantHour
+            parameters.append(startNs)
+            parameters.append(startNs + partNs)
+            let minutes = try connection.query(
+                """
+                SELECT edges, latency_buckets FROM otel_service_minute_edges
+                \(ServiceEdgeRound.isOfHour) AND tenant = $2
+                    AND minute >= otel_time($3) AND minute < otel_time($4)
+                """, parameters, deadlineNs: stepDeadlineNs)
+            for row in 0..<minutes.rowCount {
+                latencies.add(
+                    PackedEdges(
+                        edges: minutes.bytes(row: row, column: 0),
+                        latencyBuckets: minutes.bytes(row: row, column: 1)))
+            }
+        }
+        return latencies
+    }
+
+    private func note(
+        _ hourNs: Int64, edgeCount: Int, on connection: inout PGConnection
+    ) throws(DatabaseError) {
+        var parameters = QueryParameters()
+        parameters.append(hourNs)
+        parameters.append(Int64(edgeCount))
+        _ = try connection.query(
+            """
+            INSERT INTO otel_service_edge_hours (hour, edge_count, omitted_edge_count)
+            SELECT otel_time($1), $2, sum(omitted_edge_count)
+            FROM otel_service_edge_minutes \(ServiceEdgeRound.isOfHour)
+            """, parameters, deadlineNs: stepDeadlineNs)
     }
 }
 

@@ -40,9 +40,11 @@ extension ServiceEdgeSQL {
             WHERE NOT EXISTS (SELECT FROM known_edges WHERE known_edges.edge_key = kept.edge_key)
             RETURNING edge_id, edge_key
         ), stored_edges AS (
-            INSERT INTO otel_service_minute_edges (minute, tenant, \(lists))
-            SELECT otel_time($1), tenant, \(listed(by: "ordinal"))
-            FROM kept JOIN (SELECT edge_id, edge_key FROM known_edges
+            INSERT INTO otel_service_minute_edges (minute, tenant, edges, latency_buckets)
+            SELECT otel_time($1), tenant, \(packed)
+            FROM (SELECT *, sum(length(latency_buckets))
+                    OVER (PARTITION BY tenant ORDER BY ordinal) AS buckets_end FROM kept) AS kept
+            JOIN (SELECT edge_id, edge_key FROM known_edges
                 UNION ALL SELECT edge_id, edge_key FROM added_edges) AS named USING (edge_key)
             GROUP BY tenant
         ),
@@ -65,66 +67,11 @@ extension ServiceEdgeSQL {
 
     private static let key = "md5(ARRAY[\(names)]::text)::uuid"
 
-    /// The lists of `otel_service_minute_edges` and `otel_service_hour_edges`.
-    static let lists =
-        "edge_ids, call_counts, error_counts, latency_sums_nanos, latency_buckets"
-
-    /// Makes them out of rows.
-    private static func listed(by order: String) -> String {
-        ["edge_id", "call_count", "error_count", "latency_sum_nanos", "latency_buckets"]
-            .map { "array_agg(\($0) ORDER BY \(order))" }.joined(separator: ", ")
-    }
-
-    /// Adds up the minutes of the hour that begins at `$1`; what was stored of it has to be away.
-    static var hourStatement: String {
-        let edgeCountMax = ServiceEdgeLimits.edgesPerHourMax
-        return """
-            WITH minute_edges AS MATERIALIZED (
-                SELECT tenant, edge.*
-                FROM otel_service_minute_edges AS stored
-                CROSS JOIN LATERAL unnest(edge_ids, call_counts, error_counts,
-                    latency_sums_nanos, stored.latency_buckets)
-                    AS edge (edge_id, call_count, error_count, latency_sum_nanos, buckets)
-                WHERE minute >= otel_time($1) AND minute < otel_time($1) + interval '1 hour'
-            ), numbered AS (
-                SELECT tenant, edge_id, sum(call_count)::int8 AS call_count,
-                    sum(error_count)::int8 AS error_count,
-                    sum(latency_sum_nanos) AS latency_sum_nanos,
-                    row_number() OVER (ORDER BY sum(call_count) DESC, tenant, edge_id) AS ordinal
-                FROM minute_edges GROUP BY tenant, edge_id
-            ), buckets AS (
-                SELECT tenant, edge_id, \(ServiceFigureSQL.packedBuckets) AS latency_buckets
-                FROM (SELECT tenant, edge_id, \(bigEndian(bytes: 2)) AS bucket,
-                        sum(\(bigEndian(bytes: 4, from: 2))) AS count
-                    FROM minute_edges CROSS JOIN LATERAL
-                        generate_series(0, length(buckets) - 1, \(packedSize)) AS place
-                    GROUP BY tenant, edge_id, bucket) AS one
-                GROUP BY tenant, edge_id
-            ), stored AS (
-                INSERT INTO otel_service_hour_edges (hour, tenant, \(lists))
-                SELECT otel_time($1), tenant, \(listed(by: "ordinal"))
-                FROM numbered JOIN buckets USING (tenant, edge_id)
-                WHERE ordinal <= \(edgeCountMax)
-                GROUP BY tenant
-            )
-            INSERT INTO otel_service_edge_hours (hour, edge_count, omitted_edge_count)
-            SELECT otel_time($1), least(count(*), \(edgeCountMax)),
-                greatest(count(*) - \(edgeCountMax), 0) + (
-                    SELECT coalesce(sum(omitted_edge_count), 0) FROM otel_service_edge_minutes
-                    WHERE minute >= otel_time($1)
-                        AND minute < otel_time($1) + interval '1 hour')
-            FROM numbered
-            """
-    }
-
-    private static let packedSize = LatencyHistogram.packedBucketSizeBytes
-
-    /// A number in `buckets`, `offset` bytes behind `place`. None has its highest bit set.
-    private static func bigEndian(bytes count: Int, from offset: Int = 0) -> String {
-        let parts = (0..<count).map { index in
-            let shift = 8 * (count - 1 - index)
-            return "(get_byte(buckets, place + \(offset + index)) << \(shift))"
-        }
-        return "(\(parts.joined(separator: " | ")))::int\(count)"
-    }
+    /// The columns that `PackedEdges` reads. The largest double below 2^63 is what fits.
+    private static let packed = """
+        string_agg(int8send(edge_id) || int8send(call_count) || int8send(error_count)
+            || int8send(least(latency_sum_nanos, 9223372036854774784)::int8)
+            || int8send(buckets_end), ''::bytea ORDER BY ordinal),
+        string_agg(latency_buckets, ''::bytea ORDER BY ordinal)
+        """
 }

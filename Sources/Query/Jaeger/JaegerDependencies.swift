@@ -14,7 +14,8 @@ struct JaegerDependencies: ~Copyable {
         in range: ClosedRange<Int64>, of service: String?, from session: inout ReadSession
     ) throws(QueryFailure) {
         rows = try session.withSnapshot { (session) throws(QueryFailure) in
-            let totals = try EdgeTotals(in: JaegerDependencies.minutes(in: range), from: &session)
+            let totals = try EdgeReading(in: JaegerDependencies.minutes(in: range), from: &session)
+                .totals(from: &session)
             return try session.query(
                 JaegerDependencies.statement(totals, service: service))
         }
@@ -30,8 +31,9 @@ struct JaegerDependencies: ~Copyable {
     private static func statement(_ totals: EdgeTotals, service: String?) -> SQLStatement {
         var statement = SQLStatement()
         let none = statement.bind(JaegerTraces.noServiceName)
-        let edges = statement.bind(totals.byEdge.map(\.key))
-        let calls = statement.bind(totals.byEdge.map(\.value.callCount))
+        let ids = totals.most()
+        let edges = statement.bind(ids)
+        let calls = statement.bind(ids.map { totals[$0].callCount })
         let side = service.map { statement.bind($0) }
         let condition = side.map { "WHERE \($0) IN (edge.parent, edge.child)" } ?? ""
         statement.text = """

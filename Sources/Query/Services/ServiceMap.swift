@@ -4,7 +4,7 @@ internal import Postgres
 
 /// Who called whom over a range of time: whole minutes.
 ///
-/// Cost: that of `EdgeTotals`, and a row per edge that is answered.
+/// Cost: that of `EdgeReading`, and a row per edge that is answered.
 package struct ServiceMap: Sendable {
     package static let edgeCountMax = 1_000
 
@@ -76,21 +76,20 @@ package struct ServiceMap: Sendable {
     ) throws(QueryFailure) -> Found {
         var found = Found(
             completeUntilNs: try ServiceMap.completeUntilNs(in: range, from: &session))
-        let totals = try EdgeTotals(
-            in: range, only: try wantedEdges(from: &session), from: &session)
+        let reading = try EdgeReading(in: range, from: &session)
+        let totals = try reading.totals(only: try wantedEdges(from: &session), from: &session)
         let most = totals.most(ServiceMap.edgeCountMax)
-        found.isCut = totals.byEdge.count > most.count
-        found.isIncomplete = totals.isIncomplete
-        let latencies = try totals.latencies(of: most.map(\.edge), from: &session)
-        let names = try session.query(ServiceMap.nameStatement(most))
+        found.isCut = totals.count > most.count
+        found.isIncomplete = reading.isIncomplete || totals.isCut
+        let latencies = try reading.latencies(of: most, from: &session)
+        let names = try session.query(ServiceMap.nameStatement(of: most, totals))
         found.edges = (0..<names.rowCount).map { row in
-            let place = Int(names.integer(row: row, column: 0) ?? 1) - 1
-            let (edge, total) = most[place]
+            let edge = names.integer(row: row, column: 0) ?? 0
             return Edge(
                 kind: names.string(row: row, column: 1),
                 client: (names.string(row: row, column: 2), names.string(row: row, column: 3)),
                 server: (names.string(row: row, column: 4), names.string(row: row, column: 5)),
-                total: total, latency: latencies[edge] ?? LatencyHistogram())
+                total: totals[edge], latency: latencies[edge])
         }
         return found
     }
@@ -110,16 +109,14 @@ package struct ServiceMap: Sendable {
         return Set((0..<rows.rowCount).compactMap { rows.integer(row: $0, column: 0) })
     }
 
-    /// Place in `most` and names, in the order of the answer.
-    private static func nameStatement(
-        _ most: [(edge: Int64, total: EdgeTotals.Total)]
-    ) -> SQLStatement {
+    /// Edges and their names, in the order of the answer.
+    private static func nameStatement(of edges: [Int64], _ totals: EdgeTotals) -> SQLStatement {
         var statement = SQLStatement()
-        let edges = statement.bind(most.map(\.edge))
-        let calls = statement.bind(most.map(\.total.callCount))
+        let ids = statement.bind(edges)
+        let calls = statement.bind(edges.map { totals[$0].callCount })
         statement.text = """
-            SELECT place, \(ServiceEdgeSQL.names)
-            FROM unnest(\(edges), \(calls)) WITH ORDINALITY AS edge (edge_id, call_count, place)
+            SELECT edge_id, \(ServiceEdgeSQL.names)
+            FROM unnest(\(ids), \(calls)) AS edge (edge_id, call_count)
             JOIN otel_service_edges_dim USING (edge_id)
             ORDER BY call_count DESC, \(ServiceEdgeSQL.names)
             """
@@ -212,7 +209,7 @@ package struct ServiceMap: Sendable {
             writer.key("error_rate")
             writer.decimal(calls == 0 ? 0 : Double(errors) / Double(calls))
             writer.key("mean_nanos")
-            writer.decimal(edge.total.latencySumNs / Double(max(calls, 1)))
+            writer.decimal(Double(edge.total.latencySumNs) / Double(max(calls, 1)))
             writer.member("p50_nanos", digits: edge.latency.quantileNs(0.5))
             writer.member("p95_nanos", digits: edge.latency.quantileNs(0.95))
             writer.member("p99_nanos", digits: edge.latency.quantileNs(0.99))

@@ -15,6 +15,9 @@ INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
 SECOND_NS = 10**9
 EDGE_TABLES = ("otel_service_edges_dim", "otel_service_minute_edges", "otel_service_edge_minutes",
                "otel_service_hour_edges", "otel_service_edge_hours")
+# What migration 15 made, as it is taken out.
+UNDO_EDGE_HOURS = ("DROP VIEW otel_service_edges; DROP FUNCTION otel_int8_at; DROP TABLE otel_service_edges_dim, "
+                   "otel_service_minute_edges, otel_service_hour_edges, otel_service_edge_hours;")
 EDGE_COLUMNS = ("tenant", "kind", "client_namespace", "client_service", "server_namespace", "server_service")
 # What a client span says of its peer, and what the map makes of it.
 PEERS = [
@@ -182,11 +185,12 @@ def store_edges(connection, edges):
     connection.execute(f"""
         INSERT INTO otel_service_edges_dim (edge_key, kind, client_namespace, client_service, server_namespace,
             server_service, last_seen)
-        SELECT {names}, kind, '', client, '', server, otel_time(max(minute)) FROM given GROUP BY kind, client, server""")
+        SELECT {names}, kind, '', client, '', server, otel_time(max(minute))
+        FROM given GROUP BY kind, client, server""")
     connection.execute(f"""
         INSERT INTO otel_service_minute_edges
-        SELECT otel_time(minute), tenant, array_agg(edge_id ORDER BY calls DESC), array_agg(calls ORDER BY calls DESC),
-            array_agg(0::bigint), array_agg(0::float8), array_agg(''::bytea)
+        SELECT otel_time(minute), tenant, string_agg(int8send(edge_id) || int8send(calls) || int8send(0) || int8send(0)
+            || int8send(0), ''::bytea ORDER BY calls DESC), ''
         FROM given JOIN otel_service_edges_dim ON edge_key = {names.replace("kind", "given.kind")}
         GROUP BY minute, tenant""")
     connection.execute("""

@@ -12,11 +12,6 @@ extension QueryResult {
     /// Of type bigint[], each with the bits of a uint64; nil for NULL.
     func counts(_ row: Int, _ column: Int) -> [UInt64]? { elements(row, column) }
 
-    /// Of type bigint[]; empty for NULL.
-    func integers(_ row: Int, _ column: Int) -> [Int64] {
-        elements(row, column)?.map { Int64(bitPattern: $0) } ?? []
-    }
-
     /// Of type float8[]; nil for NULL.
     func doubles(_ row: Int, _ column: Int) -> [Double]? {
         elements(row, column)?.map { Double(bitPattern: $0) }
@@ -33,22 +28,6 @@ extension QueryResult {
         precondition(array.count == head + count * stride, "not a list of 64 bits each")
         return (0..<count).map { index in
             array.bigEndian(at: head + index * stride + 4, as: UInt64.self)
-        }
-    }
-
-    /// Lends the elements of a bytea[] without NULLs to `body`, one after the other, with their
-    /// numbers from 0 on.
-    func forEachByteString(_ row: Int, _ column: Int, _ body: (Int, ByteSlice) -> Void) {
-        let array = bytes(row: row, column: column)
-        guard array.count >= 20 else { return }
-        let count = Int(array.bigEndian(at: 12, as: Int32.self))
-        var place = 20
-        for index in 0..<count {
-            let size = Int(array.bigEndian(at: place, as: Int32.self))
-            precondition(size >= 0, "a list with NULLs")
-            place += 4
-            body(index, array.slice(offset: place, count: size))
-            place += size
         }
     }
 }

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Base
+internal import Postgres
+
+/// The edges of the service map in a range of time: whole hours, and minutes for the rest.
+///
+/// All of its statements should see the same database. Cost: reads a row per hour or minute and
+/// tenant, a bounded part at a time.
+struct EdgeReading {
+    /// Different edges that are told apart; what is beyond is left out.
+    static let edgeCountMax = 200_000
+    /// Edges that one statement fetches: about 5 MB.
+    private static let edgesPerStatementMax = 100_000
+
+    private let computed: ComputedPeriods.Known
+
+    /// Looks up which minutes and hours of `range` there are.
+    init(in range: TimeRange, from session: inout ReadSession) throws(QueryFailure) {
+        computed = try ComputedPeriods.edges.known(in: range, from: &session)
+    }
+
+    /// Edges with few calls were left out when they were computed.
+    var isIncomplete: Bool { computed.omittedCount > 0 }
+
+    /// Calls, errors and sums of durations. `wanted` are the only edges that are looked at, where
+    /// it is given.
+    func totals(
+        only wanted: Set<Int64>? = nil, from session: inout ReadSession
+    ) throws(QueryFailure) -> EdgeTotals {
+        var totals = EdgeTotals(edgeCountMax: EdgeReading.edgeCountMax)
+        for statement in statements("edges") {
+            let rows = try session.query(statement)
+            for row in 0..<rows.rowCount {
+                totals.add(PackedEdges(edges: rows.bytes(row: row, column: 0)), only: wanted)
+            }
+        }
+        return totals
+    }
+
+    /// Durations of some of them.
+    func latencies(
+        of edges: [Int64], from session: inout ReadSession
+    ) throws(QueryFailure) -> EdgeLatencies {
+        var latencies = EdgeLatencies(of: edges)
+        for statement in statements("edges, latency_buckets") {
+            let rows = try session.query(statement)
+            for row in 0..<rows.rowCount {
+                latencies.add(
+                    PackedEdges(
+                        edges: rows.bytes(row: row, column: 0),
+                        latencyBuckets: rows.bytes(row: row, column: 1)))
+            }
+        }
+        return latencies
+    }
+
+    /// Read `columns` of the hours and minutes.
+    private func statements(_ columns: String) -> [SQLStatement] {
+        let isHour = { (period: ComputedPeriod) in period.lengthNs == ServiceEdgeLimits.hourNs }
+        let tables = [
+            (computed.periods.filter(isHour), "otel_service_hour_edges", "hour"),
+            (computed.periods.filter { !isHour($0) }, "otel_service_minute_edges", "minute"),
+        ]
+        return tables.flatMap { periods, table, column in
+            ComputedPeriod.slices(
+                of: periods, elementCountMax: EdgeReading.edgesPerStatementMax
+            ).map { slice in
+                var statement = SQLStatement()
+                let starts = statement.bind(slice.map(\.startUnixNs))
+                statement.text = """
+                    SELECT \(columns) FROM \(table) WHERE \(column) = ANY (
+                        ARRAY(SELECT otel_time(start) FROM unnest(\(starts)) AS start))
+                    """
+                return statement
+            }
+        }
+    }
+}
