@@ -197,7 +197,7 @@ package struct Configuration: Sendable, Equatable {
     }
 
     package struct ServiceMap: Sendable, Equatable {
-        /// `service_map.enabled`. Whether this daemon computes `otel_service_edges`.
+        /// `service_map.enabled`. Whether this daemon computes the service map.
         package internal(set) var isEnabled = true
     }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Base
 
-/// Durations in the buckets of `otel_service_edges` and `otel_service_figures`, which can be added
-/// up.
+/// Durations in the buckets of figures of services and of the service map, which can be added up.
 ///
 /// Cost: 2 kB, and a pass over them for a quantile.
 package struct LatencyHistogram: Sendable {
@@ -16,14 +15,6 @@ package struct LatencyHistogram: Sendable {
 
     package init() {}
 
-    /// Reads the texts of two arrays, `79,80` and `3,1`.
-    package init(buckets: String, counts: String) {
-        let numbers = { (text: String) in text.split(separator: ",").compactMap { Int64($0) } }
-        for (bucket, count) in zip(numbers(buckets), numbers(counts)) {
-            add(count, inBucket: bucket)
-        }
-    }
-
     /// A bucket that there is not counts as the nearest one.
     private mutating func add(_ count: Int64, inBucket bucket: Int64) {
         let place = min(max(Int(bucket - LatencyHistogram.first), 0), counts.count - 1)
@@ -31,11 +22,11 @@ package struct LatencyHistogram: Sendable {
         totalCount += count
     }
 
-    /// Bytes of one bucket in `latency_buckets` of `otel_service_figures`.
+    /// Bytes of one bucket in `latency_buckets`.
     package static let packedBucketSizeBytes = 6
 
-    /// Adds buckets as `latency_buckets` of `otel_service_figures` has them, in any order. With
-    /// `sign` -1 it takes them out again: they have to be in it.
+    /// Adds buckets as `latency_buckets` has them, in any order. With `sign` -1 it takes them out
+    /// again: they have to be in it.
     package mutating func add(packed: ByteSlice, times sign: Int64 = 1) {
         let size = LatencyHistogram.packedBucketSizeBytes
         for offset in stride(from: 0, through: packed.count - size, by: size) {
@@ -45,7 +36,7 @@ package struct LatencyHistogram: Sendable {
         }
     }
 
-    /// As `latency_buckets` of `otel_service_figures` has them.
+    /// As `latency_buckets` has them.
     func packed() -> [UInt8] {
         var bytes: [UInt8] = []
         for (place, count) in counts.enumerated() where count > 0 {

@@ -21,7 +21,7 @@ package enum ServiceFigureSQL {
         "left(coalesce(\(column), ''), \(ServiceEdgeLimits.nameLengthMax))"
     }
 
-    /// The number of the bucket that has `duration`, as `otel_service_edges` says.
+    /// The number of the bucket that has `duration`, as `otel_service_minute_edges` says.
     package static func bucket(of duration: String) -> String {
         let (first, last) = (
             ServiceEdgeLimits.latencyBuckets.lowerBound, ServiceEdgeLimits.latencyBuckets.upperBound

@@ -20,13 +20,15 @@ package struct ServiceMap: Sendable {
     /// An edge as it is answered.
     private struct Edge {
         let kind: String
-        let client: (namespace: String, service: String)
-        let server: (namespace: String, service: String)
+        /// Places of the two nodes.
+        let client: Int
+        let server: Int
         let total: EdgeTotals.Total
         let latency: LatencyHistogram
     }
 
     private struct Found {
+        var nodes = ServiceMapNodes()
         /// Those with most calls first.
         var edges: [Edge] = []
         /// There are more.
@@ -52,10 +54,10 @@ package struct ServiceMap: Sendable {
             writer.member("end_time_unix_nano", digits: range.endUnixNs)
             writer.member("complete_until_unix_nano", digits: found.completeUntilNs)
             writer.key("nodes")
-            writer.list { ServiceMap.writeNodes(of: found.edges, to: &$0) }
+            writer.list { found.nodes.write(to: &$0) }
             writer.key("edges")
             writer.list { writer in
-                for edge in found.edges { ServiceMap.write(edge, to: &writer) }
+                for edge in found.edges { ServiceMap.write(edge, of: found.nodes, to: &writer) }
             }
             writer.key("warnings")
             writer.list { ServiceMap.writeWarnings(found, in: range, to: &$0) }
@@ -83,13 +85,18 @@ package struct ServiceMap: Sendable {
         found.isIncomplete = reading.isIncomplete || totals.isCut
         let latencies = try reading.latencies(of: most, from: &session)
         let names = try session.query(ServiceMap.nameStatement(of: most, totals))
-        found.edges = (0..<names.rowCount).map { row in
+        for row in 0..<names.rowCount {
             let edge = names.integer(row: row, column: 0) ?? 0
-            return Edge(
-                kind: names.string(row: row, column: 1),
-                client: (names.string(row: row, column: 2), names.string(row: row, column: 3)),
-                server: (names.string(row: row, column: 4), names.string(row: row, column: 5)),
-                total: totals[edge], latency: latencies[edge])
+            let (kind, total) = (names.string(row: row, column: 1), totals[edge])
+            let client = found.nodes.place(
+                ofCaller: names.string(row: row, column: 2), names.string(row: row, column: 3))
+            let server = found.nodes.place(
+                ofCalleeOf: kind, names.string(row: row, column: 4),
+                names.string(row: row, column: 5), total)
+            found.edges.append(
+                Edge(
+                    kind: kind, client: client, server: server, total: total,
+                    latency: latencies[edge]))
         }
         return found
     }
@@ -118,7 +125,8 @@ package struct ServiceMap: Sendable {
             SELECT edge_id, \(ServiceEdgeSQL.names)
             FROM unnest(\(ids), \(calls)) AS edge (edge_id, call_count)
             JOIN otel_service_edges_dim USING (edge_id)
-            ORDER BY call_count DESC, \(ServiceEdgeSQL.names)
+            ORDER BY call_count DESC, client_service COLLATE "C", server_service COLLATE "C",
+                edge_id
             """
         return statement
     }
@@ -131,16 +139,13 @@ package struct ServiceMap: Sendable {
         var statement = SQLStatement()
         let (start, end) = (statement.bind(range.startUnixNs), statement.bind(range.endUnixNs))
         statement.text = """
-            WITH known AS (
-                SELECT minute FROM otel_service_edge_minutes
-                WHERE minute >= otel_time(\(start)) AND minute < otel_time(\(end))
-            )
-            SELECT otel_unix_nano(min(minute) FILTER (WHERE NOT EXISTS (
-                    SELECT FROM known AS next
-                    WHERE next.minute = known.minute + interval '1 minute'))) + \(minuteNs),
+            SELECT otel_unix_nano(min(minute) FILTER (
+                    WHERE next_minute IS DISTINCT FROM minute + interval '1 minute')) + \(minuteNs),
                 min(minute) > otel_time(\(start)) AND EXISTS (
                     SELECT FROM otel_service_edge_minutes WHERE minute < otel_time(\(start)))
-            FROM known
+            FROM (SELECT minute, lead(minute) OVER (ORDER BY minute) AS next_minute
+                FROM otel_service_edge_minutes
+                WHERE minute >= otel_time(\(start)) AND minute < otel_time(\(end))) AS known
             """
         let known = try session.query(statement)
         let beginsMissing = known.bool(row: 0, column: 1) == true
@@ -150,60 +155,14 @@ package struct ServiceMap: Sendable {
 
     // MARK: JSON
 
-    /// Whom an edge leads to, by its kind: what is none of these is a service.
-    private static func nodeType(ofServerOf kind: String) -> String {
-        ["database", "broker", "external"].contains(kind) ? kind : "service"
-    }
-
-    private static func nodeID(
-        _ type: String, _ name: (namespace: String, service: String)
-    ) -> String {
-        "\(type):\(name.namespace)/\(name.service)"
-    }
-
-    private struct Node {
-        let type: String
-        let namespace: String
-        let name: String
-        var calls: Int64 = 0
-        var errors: Int64 = 0
-    }
-
-    /// In the order in which edges name them; calls and errors are those of the edges to the node.
-    private static func writeNodes(of edges: [Edge], to writer: inout JSONWriter) {
-        var nodes: [Node] = []
-        var places: [String: Int] = [:]
-        func place(_ type: String, _ name: (namespace: String, service: String)) -> Int {
-            let id = nodeID(type, name)
-            if let place = places[id] { return place }
-            places[id] = nodes.count
-            nodes.append(Node(type: type, namespace: name.namespace, name: name.service))
-            return nodes.count - 1
-        }
-        for edge in edges {
-            _ = place("service", edge.client)
-            let server = place(nodeType(ofServerOf: edge.kind), edge.server)
-            nodes[server].calls += edge.total.callCount
-            nodes[server].errors += edge.total.errorCount
-        }
-        for node in nodes {
-            writer.object { writer in
-                writer.member("id", nodeID(node.type, (node.namespace, node.name)))
-                writer.member("type", node.type)
-                writer.member("namespace", node.namespace)
-                writer.member("name", node.name)
-                writer.member("calls", node.calls)
-                writer.member("errors", node.errors)
-            }
-        }
-    }
-
-    private static func write(_ edge: Edge, to writer: inout JSONWriter) {
+    private static func write(
+        _ edge: Edge, of nodes: ServiceMapNodes, to writer: inout JSONWriter
+    ) {
         let (calls, errors) = (edge.total.callCount, edge.total.errorCount)
         writer.object { writer in
             writer.member("kind", edge.kind)
-            writer.member("client", nodeID("service", edge.client))
-            writer.member("server", nodeID(nodeType(ofServerOf: edge.kind), edge.server))
+            writer.member("client", nodes.id(of: edge.client))
+            writer.member("server", nodes.id(of: edge.server))
             writer.member("calls", calls)
             writer.member("errors", errors)
             writer.key("error_rate")

@@ -10,23 +10,34 @@ struct LatencyHistogramTests {
         unsafe packed.withUnsafeBytes { histogram.add(packed: unsafe ByteSlice($0)) }
     }
 
+    private func histogram(_ counts: KeyValuePairs<Int16, Int32>) -> LatencyHistogram {
+        var packed: [UInt8] = []
+        for (bucket, count) in counts {
+            packed.appendBigEndian(bucket)
+            packed.appendBigEndian(count)
+        }
+        var histogram = LatencyHistogram()
+        adding(packed, to: &histogram)
+        return histogram
+    }
+
     @Test func packedAndBack() {
-        let one = LatencyHistogram(buckets: "79,200,335", counts: "1,70000,3")
-        let other = LatencyHistogram(buckets: "80,200", counts: "5,30000")
+        let one = histogram([79: 1, 200: 70_000, 335: 3])
+        let other = histogram([80: 5, 200: 30_000])
         #expect(one.packed().count == 18)
         #expect(Array(one.packed().prefix(6)) == [0, 79, 0, 0, 0, 1])
         var sum = LatencyHistogram()
         adding(other.packed() + one.packed(), to: &sum)
         #expect(sum.totalCount == 100_009)
-        let expected = LatencyHistogram(buckets: "79,80,200,335", counts: "1,5,100000,3")
+        let expected = histogram([79: 1, 80: 5, 200: 100_000, 335: 3])
         #expect(sum.packed() == expected.packed())
     }
 
     @Test func bucketsThatAreNotThereCountAsTheNearest() {
-        var histogram = LatencyHistogram()
-        adding([0, 0, 0, 0, 0, 2, 0x7f, 0xff, 0, 0, 0, 4], to: &histogram)
-        let expected = LatencyHistogram(buckets: "79,335", counts: "2,4")
-        #expect(histogram.packed() == expected.packed())
+        var found = LatencyHistogram()
+        adding([0, 0, 0, 0, 0, 2, 0x7f, 0xff, 0, 0, 0, 4], to: &found)
+        let expected = histogram([79: 2, 335: 4])
+        #expect(found.packed() == expected.packed())
     }
 
     private static let quantiles: [(Double, Int64)] = [
@@ -35,7 +46,7 @@ struct LatencyHistogramTests {
 
     @Test(arguments: quantiles)
     func quantilesAreTheMiddleOfTheirBucket(share: Double, bucket: Int64) throws {
-        let histogram = LatencyHistogram(buckets: "100,160", counts: "50,50")
+        let histogram = histogram([100: 50, 160: 50])
         let found = try #require(histogram.quantileNs(share))
         #expect(found >> (bucket / 8) == 1, "in the bucket's power of two")
     }
