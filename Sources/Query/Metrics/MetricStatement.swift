@@ -135,23 +135,32 @@ struct MetricStatement {
 
     private var result: String {
         switch (kind, aggregation) {
-        case (.gauge, _), (.sum, _): return values(of: numberValue)
+        case (.gauge, _), (.sum, _): return numbers
         case (.histogram, .quantile): return buckets(explicitBuckets)
         case (.exponentialHistogram, .quantile): return buckets(exponentialBuckets)
-        case (.summary, .quantile(let share)): return values(of: summaryQuantile(share))
-        default: return values(of: distributionValue)
+        case (.summary, .quantile(let share)): return summaryQuantile(share)
+        default: return values(of: distributionValue, in: "point")
         }
     }
 
-    /// Of each series in each step first, and of the group then.
-    private func values(of value: (series: String, group: String)) -> String {
+    /// Of a group in each step.
+    private func values(of value: String, in source: String) -> String {
         """
-        step AS (
-            SELECT \(labels)series_id, is_delta, step, max(time) AS time, \(value.series)
-            FROM point GROUP BY \(labels)series_id, is_delta, step
+        grouped AS (
+            SELECT \(labels)step, (\(value))::float8 FROM \(source) GROUP BY \(labels)step
         )
-        SELECT \(labels)step, (\(value.group))::float8 FROM step
-        GROUP BY \(labels)step ORDER BY \(labels)step
+        SELECT * FROM grouped ORDER BY \(labels)step
+        """
+    }
+
+    /// The same, where each series has to be looked at by itself first.
+    private func values(of value: String, outOf seriesValues: String) -> String {
+        """
+        series_step AS (
+            SELECT \(labels)series_id, is_delta, step, max(time) AS time, \(seriesValues)
+            FROM point GROUP BY \(labels)series_id, is_delta, step
+        ),
+        \(values(of: value, in: "series_step"))
         """
     }
 
@@ -160,56 +169,57 @@ struct MetricStatement {
         "(least(\(step), \(end) - \(start) - step * \(step)) / 1e9::float8)"
     }
 
-    private var numberValue: (series: String, group: String) {
-        let series = """
-            count(*) AS count, sum(measure) AS total, min(measure) AS min, max(measure) AS max,
-            (array_agg(measure ORDER BY time DESC))[1] AS last,
-            sum(CASE WHEN is_known THEN measure - carry * coalesce(previous, 0) ELSE 0 END)
-                AS increase
-            """
-        let group =
-            switch aggregation {
-            case .average: "sum(total) / sum(count)"
-            case .sum: "sum(CASE WHEN is_delta THEN total ELSE last END)"
-            case .minimum: "min(min)"
-            case .maximum: "max(max)"
-            case .count: "sum(count)"
-            case .last: "(array_agg(last ORDER BY time DESC, series_id DESC))[1]"
-            case .increase: "sum(increase)"
-            case .rate: "sum(increase) / \(stepSeconds)"
-            case .quantile: preconditionFailure("numbers have no quantiles")
-            }
-        return (series, group)
+    /// How much `column` has risen since the points before.
+    private func increase(of column: String, since previous: String) -> String {
+        """
+        sum(CASE WHEN is_known THEN \(column) - carry * coalesce(\(previous), 0) ELSE 0 END)
+        """
     }
 
-    private var distributionValue: (series: String, group: String) {
-        let extremes = kind == .summary ? "" : ", min(min) AS min, max(max) AS max"
-        let series = """
-            sum(CASE WHEN is_known THEN measure - carry * coalesce(previous, 0) ELSE 0 END)
-                AS count,
-            sum(CASE WHEN is_known THEN sum - carry * coalesce(previous_sum, 0) ELSE 0 END)
-                AS total\(extremes)
-            """
-        let group =
-            switch aggregation {
-            case .average: "sum(total) / nullif(sum(count), 0)"
-            case .sum: "sum(total)"
-            case .minimum: "min(min)"
-            case .maximum: "max(max)"
-            case .count, .increase: "sum(count)"
-            case .rate: "sum(count) / \(stepSeconds)"
-            case .last, .quantile: preconditionFailure("distributions have none")
-            }
-        return (series, group)
+    private var numbers: String {
+        let newest = "(array_agg(measure ORDER BY time DESC))[1] AS last"
+        switch aggregation {
+        case .average: return values(of: "avg(measure)", in: "point")
+        case .minimum: return values(of: "min(measure)", in: "point")
+        case .maximum: return values(of: "max(measure)", in: "point")
+        case .count: return values(of: "count(*)", in: "point")
+        case .increase: return values(of: increase(of: "measure", since: "previous"), in: "point")
+        case .rate:
+            return values(
+                of: "\(increase(of: "measure", since: "previous")) / \(stepSeconds)", in: "point")
+        case .sum:
+            return values(
+                of: "sum(CASE WHEN is_delta THEN total ELSE last END)",
+                outOf: "sum(measure) AS total, \(newest)")
+        case .last:
+            return values(
+                of: "(array_agg(last ORDER BY time DESC, series_id DESC))[1]", outOf: newest)
+        case .quantile: preconditionFailure("numbers have no quantiles")
+        }
+    }
+
+    private var distributionValue: String {
+        let count = increase(of: "measure", since: "previous")
+        let total = increase(of: "sum", since: "previous_sum")
+        switch aggregation {
+        case .average: return "\(total) / nullif(\(count), 0)"
+        case .sum: return total
+        case .minimum: return "min(min)"
+        case .maximum: return "max(max)"
+        case .count, .increase: return count
+        case .rate: return "\(count) / \(stepSeconds)"
+        case .last, .quantile: preconditionFailure("distributions have none")
+        }
     }
 
     /// The newest of each series, and the largest of those: quantiles cannot be added up.
-    private func summaryQuantile(_ share: Double) -> (series: String, group: String) {
+    private func summaryQuantile(_ share: Double) -> String {
         let value = """
             (SELECT value FROM unnest(quantiles, quantile_values) AS one (quantile, value)
                 WHERE abs(quantile - \(share)::float8) < 1e-9 LIMIT 1)
             """
-        return ("(array_agg(\(value) ORDER BY time DESC))[1] AS value", "max(value)")
+        return values(
+            of: "max(value)", outOf: "(array_agg(\(value) ORDER BY time DESC))[1] AS value")
     }
 
     // MARK: Buckets
