@@ -9,6 +9,7 @@ import itertools
 import json
 import math
 import re
+import struct
 import subprocess
 from urllib.parse import unquote
 
@@ -18,7 +19,7 @@ import pytest
 from conftest import ROOT, Database, Export
 from support import grafana, otlp
 from support.daemon import run
-from support.grafana_world import ANY, DAY_NS, Expected, SPAN_NS, World
+from support.grafana_world import ANY, DAY_NS, Expected, HOUR_NS, SPAN_NS, World
 from support.otlp import BASE_NS, MINUTE_NS
 from support.waiting import eventually
 
@@ -65,8 +66,8 @@ def grafana_db(database):
 
 
 @pytest.fixture(scope="module")
-def world(starling):
-    """Sent and stored, with a retry, and with three spans that could not be."""
+def world(starling, start_server):
+    """Sent and stored, with a retry, and with three spans that could not be; and figures of it."""
     world = World()
     with starling.channel() as channel:
         export = Export(channel)
@@ -80,6 +81,13 @@ def world(starling):
     with reader(starling.database) as connection:
         eventually(lambda: connection.execute("SELECT sum(deduplicated) FROM grafana.ledger").fetchone()[0]
                    == world.deduplicated, "the ledger to have the retry")
+        # A daemon looks at once.
+        start_server(starling.database)
+        yesterday_hour_ns = (BASE_NS - DAY_NS) // HOUR_NS * HOUR_NS
+        eventually(lambda: connection.execute(
+            "SELECT count(*) FROM grafana.service_periods WHERE is_hour AND time <= to_timestamp(%s / 1e9) OR NOT is_hour "
+            "AND time >= to_timestamp(%s / 1e9) AND time < to_timestamp(%s / 1e9)",
+            [yesterday_hour_ns, BASE_NS, BASE_NS + SPAN_NS]).fetchone()[0] == 1 + SPAN_NS // MINUTE_NS, "figures")
     return world
 
 
@@ -89,6 +97,13 @@ def today(uid, **chosen):
 
 def yesterday(uid, **chosen):
     return grafana.View(DASHBOARDS[uid], BASE_NS - DAY_NS + MINUTE_NS, BASE_NS - DAY_NS + 12 * MINUTE_NS, 15_000, chosen)
+
+
+def with_hours(interval_ms, **chosen):
+    """From amid yesterday's first hour of spans, or before it, so that there are whole hours and minutes."""
+    hour_ns = (BASE_NS - DAY_NS) // HOUR_NS * HOUR_NS
+    return grafana.View(DASHBOARDS["starling-services"], hour_ns - HOUR_NS + 7 * MINUTE_NS, BASE_NS + SPAN_NS, interval_ms,
+                        chosen)
 
 
 def all_time(uid):
@@ -109,11 +124,12 @@ def assert_rows(found, expected, what):
 @pytest.mark.parametrize("view", [
     today("starling-services"), today("starling-services", service=["o'brien", "cart"]),
     yesterday("starling-services"), today("starling-services", service=["nobody"]),
+    with_hours(60_000), with_hours(2 * 3600_000, service=["cart"]),
     today("starling-traces"), today("starling-traces", service=["o'brien"], min_ms="12.5"),
     yesterday("starling-traces", min_ms=""), today("starling-logs"),
     yesterday("starling-logs", level=["error", "unknown"], service=["checkout"]),
     today("starling-logs", search="O'CLOCK"), today("starling-logs", search="100% of disk"),
-], ids=lambda view: f"{view.dashboard['uid']} {view.chosen or 'all'}")
+], ids=lambda view: f"{view.dashboard['uid']} {view.chosen or 'all'} {(view.to_ns - view.from_ns) // MINUTE_NS} min")
 def test_telemetry_dashboards_say_what_was_sent(grafana_db, world, view):
     expected = getattr(Expected(world, view), view.dashboard["uid"].removeprefix("starling-"))()
     assert {key for key, _ in view.panels()} == expected.keys(), "a panel without expectation"
@@ -203,11 +219,54 @@ def test_a_range_of_time_skips_partitions(grafana_db, world, uid):
         "SELECT partition, from_unix_nano, until_unix_nano FROM grafana.partitions")}
     for view in (today(uid), yesterday(uid, service=["cart"])):
         for key, sql in view.panels():
+            if uid == "starling-services" and key[0] != "Operations":
+                continue
             plan, = grafana_db.execute(f"EXPLAIN (FORMAT JSON) {sql}").fetchone()
             read = relations(plan[0]["Plan"]) & bounds.keys()
             assert read and all(bounds[name][0] <= view.to_ns and bounds[name][1] > view.from_ns for name in read), (
                 key, read)
             assert len(read) <= 2 < sum("spans" in name for name in bounds), key
+
+
+def test_figures_of_services_are_not_made_of_spans(grafana_db, world):
+    """All panels but one: a day of them costs no more than its minutes and hours."""
+    for key, sql in today("starling-services").panels():
+        plan, = grafana_db.execute(f"EXPLAIN (FORMAT JSON) {sql}").fetchone()
+        reads_spans = any("spans_fact" in name for name in relations(plan[0]["Plan"]))
+        assert reads_spans == (key[0] == "Operations"), key
+
+
+# Functions
+
+@pytest.mark.parametrize("begin, end, uses_hours", [
+    (0, 180, True), (0, 180, False), (7, 173, True), (60, 120, True), (61, 119, True), (30, 31, True), (60, 60, True)])
+def test_calls_of_a_range_are_counted_once(grafana_db, world, begin, end, uses_hours):
+    """Minutes from the hour before yesterday's spans."""
+    first_ns = (BASE_NS - DAY_NS) // HOUR_NS * HOUR_NS - HOUR_NS
+    since, until = first_ns + begin * MINUTE_NS, first_ns + end * MINUTE_NS
+    counted = [item for item in world.spans if since <= item.time_ns < until and item.is_entry]
+    found = grafana_db.execute("SELECT sum(call_count), sum(error_count), sum(length(latency_buckets)) > 0 "
+                               "FROM grafana.service_calls(%s, %s, %s) WHERE is_entry", [since, until, uses_hours])
+    assert found.fetchone() == ((len(counted), sum(item.is_error for item in counted), True) if counted else (None,) * 3)
+    seconds, = grafana_db.execute("SELECT grafana.service_seconds(%s, %s)", [since, until]).fetchone()
+    assert seconds == ((until - max(since, first_ns + HOUR_NS)) // 10**9 if until > first_ns + HOUR_NS and since < until
+                       else None)
+
+
+def test_quantiles_of_buckets(grafana_db):
+    def quantiles(counts, shares):
+        packed = b"".join(struct.pack(">hi", *pair) for pair in counts)
+        return grafana_db.execute("SELECT grafana.latency_quantiles_ms(%s, %s)", [packed, shares]).fetchone()[0]
+
+    def middle_ms(bucket):
+        return pytest.approx(2 ** ((bucket + 0.5) / 8) / 1e6)
+    assert quantiles([], [0.5]) is None
+    assert quantiles([(79, 1)], [0.0, 1.0]) == [middle_ms(79)] * 2
+    assert quantiles([(300, 1), (100, 98), (335, 1)], [0.98, 0.981, 1.0]) == [
+        middle_ms(100), middle_ms(300), middle_ms(335)]
+    # In parts and in any order, with numbers that need all four bytes.
+    assert quantiles([(200, 2**31 - 1), (100, 2**31 - 1), (100, 2), (200, 2)], [0.5, 0.6]) == [
+        middle_ms(100), middle_ms(200)]
 
 
 # Rights

@@ -2,9 +2,9 @@
 
 /// Numbers edges from 0 on, in the order in which they come.
 ///
-/// A table with open addressing: a day of a large map looks up a million edges, of which the
-/// standard library's dictionary, made to withstand chosen keys, takes five times as long. These keys
-/// are numbers of a sequence, which nobody chooses. Cost: 16 to 24 bytes per edge.
+/// A table with open addressing: a day of a large map looks up a million edges, and the standard
+/// library's dictionary takes longer over each, because it withstands chosen keys. These are
+/// numbers of a sequence, which nobody chooses. Cost: 16 to 24 bytes per edge.
 struct EdgePlaces: Sendable {
     /// By place.
     private(set) var edges: [Int64] = []

@@ -42,8 +42,10 @@ extension ServiceEdgeRound {
                 "DELETE FROM otel_service_hour_edges WHERE hour = otel_time($1)", hour,
                 deadlineNs: stepDeadlineNs)
             let tenants = try connection.query(
-                "SELECT DISTINCT tenant FROM otel_service_minute_edges \(ServiceEdgeRound.isOfHour)",
-                hour, deadlineNs: stepDeadlineNs)
+                """
+                SELECT DISTINCT tenant FROM otel_service_minute_edges
+                \(ServiceEdgeRound.isOfHour)
+                """, hour, deadlineNs: stepDeadlineNs)
             var edgeCount = 0
             for row in 0..<tenants.rowCount {
                 hour = QueryParameters()

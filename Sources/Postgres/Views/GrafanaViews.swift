@@ -8,7 +8,8 @@
 enum GrafanaViews {
     static let schemaName = "grafana"
 
-    static let all = [schema] + GrafanaViews.telemetry + GrafanaViews.daemon
+    static let all =
+        [schema] + GrafanaViews.telemetry + GrafanaViews.serviceFigures + GrafanaViews.daemon
 
     private static let schema = ViewDefinition.schema(
         schemaName, "Views for dashboards, with columns that stay; see docs/grafana.md")
@@ -24,8 +25,6 @@ enum GrafanaViews {
 extension GrafanaViews {
     private static let telemetry = [
         spans, traces, logs, metrics, histograms, services, operations,
-        figures(by: "minute", of: "otel_service_figures"),
-        figures(by: "hour", of: "otel_service_hour_figures"),
     ]
 
     private static let spans = view(
@@ -162,34 +161,6 @@ extension GrafanaViews {
             WHERE resource.service_name IS NOT NULL
             GROUP BY resource.service_name
             """)
-
-    /// Periods that are not noted as computed do not count.
-    private static func figures(by period: String, of table: String) -> ViewDefinition {
-        view(
-            "service_\(period)s",
-            "One row per \(period), service and kind, out of the figures of services: what is a"
-                + " minute or two old. Filter by time",
-            [
-                ViewColumn("time", "figure.\(period)", "When the \(period) begins"),
-                ViewColumn("service_name", "NULLIF(figure.service_name, '')"),
-                ViewColumn("service_namespace", "NULLIF(figure.service_namespace, '')"),
-                ViewColumn("kind", "kind.name", "As OTLP names it: SERVER, CLIENT, …"),
-                ViewColumn(
-                    "is_entry", "figure.kind_id IN (2, 5)",
-                    "Whether they are of kind SERVER or CONSUMER; of others only spans without a"
-                        + " parent are counted"),
-                ViewColumn("call_count", "figure.call_count"),
-                ViewColumn("error_count", "figure.error_count", "Calls with status ERROR"),
-                ViewColumn(
-                    "duration_ms_sum", "figure.latency_sum_nanos / 1e6::double precision",
-                    "Of all calls"),
-            ],
-            from: """
-                \(table) AS figure
-                JOIN otel_service_figure_\(period)s AS known USING (\(period))
-                JOIN span_kinds AS kind USING (kind_id)
-                """)
-    }
 
     private static let operations = view(
         "operations", "One row per service, name of a span, and kind, for variables of dashboards",

@@ -12,7 +12,9 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from support import otlp
 from support.otlp import BASE_NS, MINUTE_NS
+from support.service_calls import nearest_rank
 
+HOUR_NS = 60 * MINUTE_NS
 DAY_NS = 1440 * MINUTE_NS
 SPAN_NS = 20 * MINUTE_NS
 SERVICES = ("cart", "checkout", "o'brien")
@@ -116,6 +118,15 @@ def quantile(values, fraction):
     return low + (high - low) * (place - math.floor(place))
 
 
+def middle(items, fraction):
+    """The middle, in milliseconds, of the bucket that has the duration which so many do not exceed."""
+    if not items:
+        return None
+    duration_ns = nearest_rank([item.duration_ns for item in items], fraction)
+    bucket = 79 if duration_ns <= 1024 else min(math.ceil(math.log2(duration_ns) * 8) - 1, 335)
+    return 2 ** ((bucket + 0.5) / 8) / 1e6
+
+
 def grouped(items, key):
     groups = defaultdict(list)
     for item in items:
@@ -137,7 +148,7 @@ class Expected:
     """The rows of each panel of the dashboards over spans and records, for a `grafana.View`."""
 
     def __init__(self, world, view):
-        self.view = view
+        self.world, self.view = world, view
         chosen = view.chosen.get("service")
         min_ms = float(view.chosen.get("min_ms") or 0)
         levels, search = view.chosen.get("level"), view.chosen.get("search", "").lower()
@@ -158,37 +169,44 @@ class Expected:
         return item.time_ns // 10**9 // width_s * width_s
 
     def services(self):
-        requests, rate = self.requests, len(self.requests) / self.seconds
+        """Out of figures by minute: durations are middles of buckets."""
+        requests, step_s = self.requests, max(self.view.interval_ms / 1000, 60)
         failed = sum(item.is_error for item in requests)
-        durations = [item.duration_ms for item in requests]
         return {
-            ("Requests per second", "stat"): [(rate,)],
+            ("Requests per second", "stat"): [(len(requests) / self.covered_s,)],
             ("Failed requests", "stat"): [(share(failed, len(requests)),)],
-            ("95 % are faster than", "stat"): [(quantile(durations, 0.95),)],
+            ("95 % are faster than", "stat"): [(middle(requests, 0.95),)],
             ("Services with requests", "stat"): [(len({item.service for item in requests}),)],
             ("Requests per second", "timeseries"): [
-                (*key, len(group) * 1000 / max(self.view.interval_ms, 10_000))
-                for key, group in self.by_service(requests, lambda item: 1)],
+                (*key, len(group) / step_s) for key, group in self.by_service(requests, lambda item: 1, 60)],
             ("Failed requests", "timeseries"): [
                 (*key, share(sum(item.is_error for item in group), len(group)))
-                for key, group in self.by_service(requests, lambda item: item.is_error)],
+                for key, group in self.by_service(requests, lambda item: item.is_error, 60)],
             ("Duration of requests", "timeseries"): [
-                (time, *(quantile([item.duration_ms for item in group], part) for part in (0.5, 0.95, 0.99)))
-                for time, group in grouped(requests, lambda item: self.bucket(item, 10))],
-            ("Services", "table"): self.rated(lambda item: (item.service,), (0.5, 0.95, 0.99)),
+                (time, *(middle(group, part) for part in (0.5, 0.95, 0.99)))
+                for time, group in grouped(requests, lambda item: self.bucket(item, 60))],
+            ("Services", "table"): self.rated(
+                lambda item: (item.service,), self.covered_s,
+                lambda group: (middle(group, part) for part in (0.5, 0.95, 0.99))),
             ("Operations", "table"): self.rated(
-                lambda item: (item.service, item.sent.name, KINDS[item.sent.kind]), (0.95,)),
+                lambda item: (item.service, item.sent.name, KINDS[item.sent.kind]), self.seconds,
+                lambda group: [quantile([item.duration_ms for item in group], 0.95)]),
         }
 
-    def by_service(self, items, weight):
+    @property
+    def covered_s(self):
+        """Figures begin with the hour of the oldest span; all views of tests end in the past."""
+        first_ns = min(item.time_ns for item in self.world.spans) // HOUR_NS * HOUR_NS
+        return (self.view.to_ns - max(self.view.from_ns, first_ns)) / 1e9
+
+    def by_service(self, items, weight, at_least_s=10):
         shown = leaders(items, weight)
         return grouped([item for item in items if item.service in shown],
-                       lambda item: (self.bucket(item, 10), item.service))
+                       lambda item: (self.bucket(item, at_least_s), item.service))
 
-    def rated(self, key, parts):
-        rows = [(*names, len(group) / self.seconds, share(sum(item.is_error for item in group), len(group)),
-                 *(quantile([item.duration_ms for item in group], part) for part in parts))
-                for names, group in grouped(self.requests, key)]
+    def rated(self, key, seconds, durations):
+        rows = [(*names, len(group) / seconds, share(sum(item.is_error for item in group), len(group)),
+                 *durations(group)) for names, group in grouped(self.requests, key)]
         place = len(key(self.requests[0])) if self.requests else 0
         return sorted(rows, key=lambda row: (-row[place], row[:place]))[:200]
 
