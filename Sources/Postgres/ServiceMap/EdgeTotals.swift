@@ -37,7 +37,7 @@ package struct EdgeTotals: Sendable {
 
     /// Adds those of `packed`; if `wanted` is given, only them.
     package mutating func add(_ packed: PackedEdges, only wanted: Set<Int64>? = nil) {
-        packed.forEach { edge in
+        packed.visitEach { edge in
             if let wanted, !wanted.contains(edge.id) { return }
             if let place = places.place(of: edge.id) {
                 totals[place].add(edge)
@@ -103,7 +103,7 @@ package struct EdgeLatencies: Sendable {
 
     /// Adds what `packed` has of them.
     package mutating func add(_ packed: PackedEdges) {
-        packed.forEach { edge in
+        packed.visitEach { edge in
             guard let place = places.place(of: edge.id) else { return }
             latencies[place].add(packed: edge.latencyBuckets)
         }

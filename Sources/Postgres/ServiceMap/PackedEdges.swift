@@ -30,7 +30,7 @@ package struct PackedEdges {
     }
 
     /// Lends each to `body`, those with most calls first.
-    package func forEach(_ body: (Edge) -> Void) {
+    package func visitEach(_ body: (Edge) -> Void) {
         var bucketsStart = 0
         for place in stride(
             from: 0, through: edges.count - PackedEdges.edgeSizeBytes,

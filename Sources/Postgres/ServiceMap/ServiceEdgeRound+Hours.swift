@@ -99,7 +99,8 @@ extension ServiceEdgeRound {
         var latencies = EdgeLatencies(of: edges)
         let partNs = ServiceEdgeLimits.latencyMinutesMax * ServiceEdgeLimits.minuteNs
         for startNs in stride(
-            from: hourNs, to: hourNs + ServiceEdgeLimits.hourNs, by: Int(partNs)) {
+            from: hourNs, to: hourNs + ServiceEdgeLimits.hourNs, by: Int(partNs))
+        {
             var parameters = tenantHour
             parameters.append(startNs)
             parameters.append(startNs + partNs)
