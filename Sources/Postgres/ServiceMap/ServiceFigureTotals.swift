@@ -34,13 +34,21 @@ package struct ServiceFigureTotals<Key: Hashable & Sendable>: Sendable {
     }
 
     /// Those with most calls first; `isBefore` decides between equals.
+    ///
+    /// Cost: sorts numbers, not what they stand for, which is large. Made anew for each type of key,
+    /// without which sorting took two thirds of the time of an answer.
+    @inlinable
     package func ordered(
         by isBefore: (Key, Key) -> Bool
     ) -> [(key: Key, value: Total)] {
-        byKey.sorted { one, other in
-            one.value.callCount == other.value.callCount
-                ? isBefore(one.key, other.key) : one.value.callCount > other.value.callCount
+        let owners = Array(byKey)
+        let callCounts = owners.map(\.value.callCount)
+        let order = owners.indices.sorted { one, other in
+            callCounts[one] == callCounts[other]
+                ? isBefore(owners[one].key, owners[other].key)
+                : callCounts[one] > callCounts[other]
         }
+        return order.map { owners[$0] }
     }
 }
 

@@ -9,8 +9,10 @@ internal import Postgres
 struct EdgeReading {
     /// Different edges that are told apart; what is beyond is left out.
     static let edgeCountMax = 200_000
-    /// Edges that one statement fetches: about 5 MB.
+    /// Edges that one statement fetches: 4 MB.
     private static let edgesPerStatementMax = 100_000
+    /// The same with their durations: 31 MB if all edges have all buckets, seldom a tenth of that.
+    private static let latenciesPerStatementMax = 20_000
 
     private let computed: ComputedPeriods.Known
 
@@ -22,13 +24,24 @@ struct EdgeReading {
     /// Edges with few calls were left out when they were computed.
     var isIncomplete: Bool { computed.omittedCount > 0 }
 
+    /// From the first minute that there is to the end of those that follow it without a hole; nil
+    /// where there is none.
+    var firstKnown: TimeRange? {
+        guard let first = computed.periods.first else { return nil }
+        var endNs = first.endUnixNs
+        for period in computed.periods.dropFirst() where period.startUnixNs == endNs {
+            endNs = period.endUnixNs
+        }
+        return TimeRange(startUnixNs: first.startUnixNs, endUnixNs: endNs)
+    }
+
     /// Calls, errors and sums of durations. `wanted` are the only edges that are looked at, where
     /// it is given.
     func totals(
         only wanted: Set<Int64>? = nil, from session: inout ReadSession
     ) throws(QueryFailure) -> EdgeTotals {
         var totals = EdgeTotals(edgeCountMax: EdgeReading.edgeCountMax)
-        for statement in statements("edges") {
+        for statement in statements("edges", edgeCountMax: EdgeReading.edgesPerStatementMax) {
             let rows = try session.query(statement)
             for row in 0..<rows.rowCount {
                 totals.add(PackedEdges(edges: rows.bytes(row: row, column: 0)), only: wanted)
@@ -42,7 +55,9 @@ struct EdgeReading {
         of edges: [Int64], from session: inout ReadSession
     ) throws(QueryFailure) -> EdgeLatencies {
         var latencies = EdgeLatencies(of: edges)
-        for statement in statements("edges, latency_buckets") {
+        for statement in statements(
+            "edges, latency_buckets", edgeCountMax: EdgeReading.latenciesPerStatementMax)
+        {
             let rows = try session.query(statement)
             for row in 0..<rows.rowCount {
                 latencies.add(
@@ -55,16 +70,14 @@ struct EdgeReading {
     }
 
     /// Read `columns` of the hours and minutes.
-    private func statements(_ columns: String) -> [SQLStatement] {
+    private func statements(_ columns: String, edgeCountMax: Int) -> [SQLStatement] {
         let isHour = { (period: ComputedPeriod) in period.lengthNs == ServiceEdgeLimits.hourNs }
         let tables = [
             (computed.periods.filter(isHour), "otel_service_hour_edges", "hour"),
             (computed.periods.filter { !isHour($0) }, "otel_service_minute_edges", "minute"),
         ]
         return tables.flatMap { periods, table, column in
-            ComputedPeriod.slices(
-                of: periods, elementCountMax: EdgeReading.edgesPerStatementMax
-            ).map { slice in
+            ComputedPeriod.slices(of: periods, elementCountMax: edgeCountMax).map { slice in
                 var statement = SQLStatement()
                 let starts = statement.bind(slice.map(\.startUnixNs))
                 statement.text = """

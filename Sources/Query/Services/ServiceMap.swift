@@ -76,9 +76,9 @@ package struct ServiceMap: Sendable {
     private func find(
         in range: TimeRange, from session: inout ReadSession
     ) throws(QueryFailure) -> Found {
-        var found = Found(
-            completeUntilNs: try ServiceMap.completeUntilNs(in: range, from: &session))
         let reading = try EdgeReading(in: range, from: &session)
+        var found = Found(
+            completeUntilNs: try ServiceMap.completeUntilNs(reading, in: range, from: &session))
         let totals = try reading.totals(only: try wantedEdges(from: &session), from: &session)
         let most = totals.most(ServiceMap.edgeCountMax)
         found.isCut = totals.count > most.count
@@ -134,23 +134,17 @@ package struct ServiceMap: Sendable {
     /// Up to where the map has every minute of the range. Where minutes before the first that is
     /// known were never to be computed, nothing is missing.
     private static func completeUntilNs(
-        in range: TimeRange, from session: inout ReadSession
+        _ reading: EdgeReading, in range: TimeRange, from session: inout ReadSession
     ) throws(QueryFailure) -> Int64 {
+        guard let known = reading.firstKnown else { return range.startUnixNs }
+        guard known.startUnixNs > range.startUnixNs else { return known.endUnixNs }
         var statement = SQLStatement()
-        let (start, end) = (statement.bind(range.startUnixNs), statement.bind(range.endUnixNs))
+        let start = statement.bind(range.startUnixNs)
         statement.text = """
-            SELECT otel_unix_nano(min(minute) FILTER (
-                    WHERE next_minute IS DISTINCT FROM minute + interval '1 minute')) + \(minuteNs),
-                min(minute) > otel_time(\(start)) AND EXISTS (
-                    SELECT FROM otel_service_edge_minutes WHERE minute < otel_time(\(start)))
-            FROM (SELECT minute, lead(minute) OVER (ORDER BY minute) AS next_minute
-                FROM otel_service_edge_minutes
-                WHERE minute >= otel_time(\(start)) AND minute < otel_time(\(end))) AS known
+            SELECT EXISTS (SELECT FROM otel_service_edge_minutes WHERE minute < otel_time(\(start)))
             """
-        let known = try session.query(statement)
-        let beginsMissing = known.bool(row: 0, column: 1) == true
-        return beginsMissing
-            ? range.startUnixNs : known.integer(row: 0, column: 0) ?? range.startUnixNs
+        let isOneBefore = try session.query(statement).bool(row: 0, column: 0) == true
+        return isOneBefore ? range.startUnixNs : known.endUnixNs
     }
 
     // MARK: JSON
