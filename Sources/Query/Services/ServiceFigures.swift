@@ -83,7 +83,7 @@ package struct ServiceFigures: Sendable {
             let rows = try SpanFigures.read(
                 sources.gaps, isEstimated: isEstimated, from: &session)
             totals.add(
-                rows, figuresFrom: 2, tellsEstimates: true, key: ServiceName.init(of:row:))
+                rows, figuresFrom: 2, tellsEstimates: true, owner: ServiceName.init(of:row:))
         }
         let rows = totals.ordered(by: ServiceName.isBefore)
             .prefix(serviceCountMax + 1).map { (name, total) in
@@ -117,7 +117,7 @@ package struct ServiceFigures: Sendable {
                     ORDER BY sum(call_count) DESC LIMIT \(SpanFigures.serviceCountMax)
                     """
                 totals.add(
-                    try session.query(statement), figuresFrom: 2, key: ServiceName.init(of:row:))
+                    try session.query(statement), figuresFrom: 2, owner: ServiceName.init(of:row:))
             }
         }
     }
