@@ -16,13 +16,11 @@ from support.api import api_settings
 from support.daemon import run
 from support.query import QueryAPI
 from support.service_graph import (
-    EDGE_COLUMNS, EDGE_TABLES, UNDO_EDGE_HOURS, Traces, bucket_bounds, edges, requests, store_edges, unpacked)
-from support.waiting import eventually
+    EDGE_COLUMNS, EDGE_TABLES, UNDO_EDGE_HOURS, Traces, edges, store_edges, unpacked)
+from support.service_rounds import DONE, HOUR_NS, assert_latencies, hour_ago, one_round, send
 
 STARLING_SETTINGS = {"service_map.enabled": "false"}
 MINUTE_NS = otlp.MINUTE_NS
-HOUR_NS = 60 * MINUTE_NS
-DONE = "the service map is"
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
@@ -34,13 +32,10 @@ def edge_db(db):
 
 @pytest.fixture
 def round_of(database, start_server):
-    """Starts daemons, each of which looks at the map at once, until one has nothing left to do."""
+    """Until nothing is left to do."""
     def run_all():
         for _ in range(5):
-            server = start_server(database, {"log.level": "debug"})
-            eventually(lambda: DONE in server.daemon.output(), "the first look at the service map")
-            assert server.daemon.stop() == 0
-            if f"{DONE} up to date" in server.daemon.output():
+            if f"{DONE} up to date" in one_round(start_server, database):
                 return
         pytest.fail("the service map is behind for ever")
     return run_all
@@ -55,20 +50,10 @@ def query(database, start_server):
     return QueryAPI(api.address)
 
 
-def hour_ago(hours):
-    """The begin of an hour of the past, not changing within a test."""
-    return time.time_ns() // HOUR_NS * HOUR_NS - hours * HOUR_NS
-
-
 def traces(name, begin_ns, length_ns, count):
     """Spans, and one at the begin of the hour before, so that every minute from there on is in the map."""
     rows = Traces(random.Random(name), begin_ns, length_ns).make(count)
     return rows + Traces(random.Random(f"{name}, the first"), begin_ns - HOUR_NS, 1).make(1)
-
-
-def send(export, rows):
-    for request in requests(rows):
-        export(request)
 
 
 def by_hour(rows):
@@ -80,7 +65,7 @@ def by_hour(rows):
 
 
 def stored(connection):
-    """Hours that count: {(hour, names...): (calls, errors, sum of durations, [(bucket, count), ...])}"""
+    """Hours that count: {(hour, names...): (calls, errors, sum of durations, latency_buckets)}"""
     names = dict((row[0], row[1:]) for row in connection.execute(
         f"SELECT edge_id, {', '.join(EDGE_COLUMNS[1:])} FROM otel_service_edges_dim"))
     found = {}
@@ -92,7 +77,7 @@ def stored(connection):
             key = (hour, tenant, *names[edge])
             assert key not in found, "an edge is there twice"
             assert calls_before is None or calls <= calls_before, "not in the order of calls"
-            found[key] = calls, errors, total, unpacked(buckets[start:end])
+            found[key] = calls, errors, total, buckets[start:end]
             start, calls_before = end, calls
         assert start == len(buckets)
     return found
@@ -106,16 +91,11 @@ def assert_hours(connection, rows):
     found = stored(connection)
     assert found.keys() == expected.keys()
     for key, calls in expected.items():
-        count, errors, total, buckets = found[key]
-        durations = sorted(duration for duration, _ in calls)
+        count, errors, total, packed = found[key]
+        durations = [duration for duration, _ in calls]
         assert (count, errors) == (len(calls), sum(is_error for _, is_error in calls)), key
         assert total == sum(durations)
-        assert [bucket for bucket, _ in buckets] == sorted({bucket for bucket, _ in buckets})
-        numbers = [bucket for bucket, count in buckets for _ in range(count)]
-        assert len(numbers) == len(durations)
-        for duration, bucket in zip(durations, numbers):
-            lower, upper = bucket_bounds(bucket)
-            assert lower * (1 - 1e-9) < duration <= upper * (1 + 1e-9) or lower == -1, (key, duration, bucket)
+        assert_latencies(packed, durations)
     for hour, counts in hours.items():
         assert counts == (sum(key[0] == hour for key in expected), 0)
     return set(hours)

@@ -10,12 +10,12 @@ from conftest import Export
 from support import otlp
 from support.api import api_settings
 from support.daemon import run
-from support.service_graph import EDGE_COLUMNS, EDGE_TABLES, Traces, bucket_bounds, edges, requests, unpacked
+from support.service_graph import EDGE_COLUMNS, EDGE_TABLES, Traces, edges
+from support.service_rounds import DONE, assert_latencies, one_round, send
 from support.waiting import eventually
 
 STARLING_SETTINGS = {"service_map.enabled": "false"}
 MINUTE_NS = otlp.MINUTE_NS
-DONE = "the service map is"
 
 
 @pytest.fixture
@@ -26,18 +26,7 @@ def edge_db(db):
 
 @pytest.fixture
 def round_of(database, start_server):
-    """Starts a daemon, which looks at the map at once, and ends it after that."""
-    def run(settings=None):
-        server = start_server(database, {"log.level": "debug"} | (settings or {}))
-        eventually(lambda: DONE in server.daemon.output(), "the first look at the service map")
-        assert server.daemon.stop() == 0
-        return server
-    return run
-
-
-def send(export, rows):
-    for request in requests(rows):
-        export(request)
+    return lambda: one_round(start_server, database)
 
 
 def stored(connection):
@@ -55,14 +44,10 @@ def assert_edges(connection, rows):
     assert found.keys() == expected.keys()
     for key, calls in expected.items():
         count, errors, total, packed = found[key]
-        buckets, counts = zip(*unpacked(packed))
         assert (count, errors) == (len(calls), sum(is_error for _, is_error in calls)), key
-        durations = sorted(duration for duration, _ in calls)
-        assert total == pytest.approx(sum(durations), rel=1e-9)
-        assert list(buckets) == sorted(set(buckets)) and all(counts) and sum(counts) == count
-        for duration, bucket in zip(durations, [b for b, n in zip(buckets, counts) for _ in range(n)]):
-            lower, upper = bucket_bounds(bucket)
-            assert lower * (1 - 1e-9) < duration <= upper * (1 + 1e-9) or lower == -1, (key, duration, bucket)
+        durations = [duration for duration, _ in calls]
+        assert total == sum(durations)
+        assert_latencies(packed, durations)
     minutes = connection.execute("SELECT extract(epoch FROM minute)::int8, span_count, edge_count, omitted_edge_count "
                                  "FROM otel_service_edge_minutes").fetchall()
     for minute, span_count, edge_count, omitted in minutes:

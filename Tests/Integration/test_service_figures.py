@@ -11,13 +11,11 @@ from support.api import api_settings
 from support.daemon import run
 from support.query import QueryAPI
 from support.service_calls import PLACES, QUANTILES, by_service, duration, figures, make, nearest_rank
-from support.service_graph import EDGE_TABLES, SERVER, Place, Row, bucket_bounds, requests, unpacked
-from support.waiting import eventually
+from support.service_graph import EDGE_TABLES, SERVER, Place, Row, requests
+from support.service_rounds import DONE, FAILED, HOUR_NS, assert_latencies, hour_ago, one_round, send
 
 STARLING_SETTINGS = {"service_map.enabled": "false"}
 MINUTE_NS = otlp.MINUTE_NS
-HOUR_NS = 60 * MINUTE_NS
-DONE = "the service map is"
 TABLES = ("otel_service_figures", "otel_service_figure_minutes", "otel_service_hour_figures",
           "otel_service_figure_hours")
 
@@ -30,13 +28,7 @@ def figure_db(db):
 
 @pytest.fixture
 def round_of(database, start_server):
-    """Starts a daemon, which looks at the map at once, and ends it after that."""
-    def run(settings=None, done=DONE):
-        server = start_server(database, {"log.level": "debug"} | (settings or {}))
-        eventually(lambda: done in server.daemon.output(), "the first look at the service map")
-        assert server.daemon.stop() == 0
-        return server
-    return run
+    return lambda done=DONE: one_round(start_server, database, done=done)
 
 
 @pytest.fixture
@@ -46,16 +38,6 @@ def query(database, start_server):
     start_server(database, STARLING_SETTINGS | settings)
     api.wait_ready()
     return QueryAPI(api.address)
-
-
-def send(export, rows):
-    for request in requests(rows):
-        export(request)
-
-
-def hour_ago(hours):
-    """The begin of an hour of the past, not changing within a test."""
-    return time.time_ns() // HOUR_NS * HOUR_NS - hours * HOUR_NS
 
 
 def stored(connection, table, column):
@@ -84,15 +66,9 @@ def assert_same(found, expected):
     for key, calls in expected.items():
         count, errors, total, packed = found[key]
         assert (count, errors) == (len(calls), sum(row.is_error for row in calls)), key
-        durations = sorted(map(duration, calls))
+        durations = list(map(duration, calls))
         assert total == pytest.approx(sum(durations), rel=1e-9)
-        buckets = unpacked(packed)
-        assert [bucket for bucket, _ in buckets] == sorted({bucket for bucket, _ in buckets})
-        numbers = [bucket for bucket, count in buckets for _ in range(count)]
-        assert len(numbers) == len(durations)
-        for value, bucket in zip(durations, numbers):
-            lower, upper = bucket_bounds(bucket)
-            assert lower * (1 - 1e-9) < value <= upper * (1 + 1e-9) or lower == -1, (key, value, bucket)
+        assert_latencies(packed, durations)
 
 
 def assert_marks(connection, rows):
@@ -208,7 +184,7 @@ def test_a_minute_that_fails_is_a_hole(export, figure_db, round_of, query):
         CREATE TRIGGER refuse BEFORE INSERT ON otel_service_figures FOR EACH ROW
         WHEN (NEW.minute = to_timestamp({bad_ns // 10**9})) EXECUTE FUNCTION refuse()""")
     try:
-        round_of(done="the service map could not be brought up to date")
+        round_of(done=FAILED)
         bad = [row for row in rows if row.start_ns // MINUTE_NS == bad_ns // MINUTE_NS]
         assert bad
         known = assert_figures(figure_db, [row for row in rows if row not in bad])
@@ -236,11 +212,10 @@ def test_a_minute_without_a_map_has_figures(export, figure_db, round_of):
     send(export, [*rows[:100], caller, called])
     figure_db.execute(refusing)
     try:
-        failing = "the service map could not be brought up to date"
-        round_of(done=failing)
+        round_of(done=FAILED)
         assert_figures(figure_db, [*rows[:100], caller, called])
         send(export, rows[100:])
-        round_of(done=failing)
+        round_of(done=FAILED)
         minute = rows[0].start_ns // MINUTE_NS
         count, = figure_db.execute("SELECT span_count FROM otel_service_figure_minutes WHERE minute = otel_time(%s)",
                                    [minute * MINUTE_NS]).fetchone()
