@@ -156,6 +156,8 @@ def test_minutes_go_with_their_partition(export, edge_db, round_of, binary, data
 
 def test_edges_of_a_tenant_go_when_its_spans_go(export, edge_db, round_of, binary, database):
     """Edges of three days, red's kept for two."""
+    made = run(binary, "partitions", "ensure", "--past", "3d", environment=database.environment)
+    assert made.returncode == 0, made
     send(export, Traces(random.Random("tenants"), ago(30), MINUTE_NS).make(40))
     round_of()
     now = stored(edge_db).keys()

@@ -2,45 +2,43 @@
 internal import Base
 
 extension ServiceEdgeRound {
-    /// Takes out the minutes of which no partition has spans any more; returns how many.
+    /// What is kept about minutes and hours besides `otel_service_edge_minutes`, by the column that
+    /// says when they begin.
+    private static let derived = [
+        (table: "otel_service_minute_edges", column: "minute"),
+        (table: "otel_service_edge_hours", column: "hour"),
+        (table: "otel_service_hour_edges", column: "hour"),
+        (table: "otel_service_figure_minutes", column: "minute"),
+        (table: "otel_service_figures", column: "minute"),
+        (table: "otel_service_figure_hours", column: "hour"),
+        (table: "otel_service_hour_figures", column: "hour"),
+    ]
+
+    /// Takes out the minutes and hours of which no partition has spans any more; returns how many
+    /// minutes of the map.
     ///
     /// Cost: looks by index at the times outside the partitions, where there is nothing but after a
     /// drop.
     func prune(
         keeping kept: [PartitionRange], on connection: inout PGConnection
     ) throws(DatabaseError) -> Int {
+        let deletions = ServiceEdgeRound.derived.map { table, column in
+            """
+            , of_\(table) AS (
+                DELETE FROM \(table) USING gap WHERE \(column) >= since AND \(column) < until
+            )
+            """
+        }
         let result = try connection.query(
             """
-            WITH pruned AS (
-                DELETE FROM otel_service_edge_minutes AS known
-                USING unnest($1::int8[], $2::int8[]) AS gap (since, until)
-                WHERE minute >= otel_time(since) AND minute < otel_time(until)
-                RETURNING minute
-            ), gone AS (
-                DELETE FROM otel_service_minute_edges USING pruned
-                WHERE otel_service_minute_edges.minute = pruned.minute
-            ), gap AS (
+            WITH gap AS (
                 SELECT otel_time(since) AS since, otel_time(until) AS until
                 FROM unnest($1::int8[], $2::int8[]) AS gap (since, until)
-            ), edge_hours AS (
-                DELETE FROM otel_service_edge_hours USING gap
-                WHERE hour >= since AND hour < until
-            ), hour_edges AS (
-                DELETE FROM otel_service_hour_edges USING gap
-                WHERE hour >= since AND hour < until
-            ), figure_minutes AS (
-                DELETE FROM otel_service_figure_minutes USING gap
+            ), pruned AS (
+                DELETE FROM otel_service_edge_minutes USING gap
                 WHERE minute >= since AND minute < until
-            ), figures AS (
-                DELETE FROM otel_service_figures USING gap
-                WHERE minute >= since AND minute < until
-            ), figure_hours AS (
-                DELETE FROM otel_service_figure_hours USING gap
-                WHERE hour >= since AND hour < until
-            ), hour_figures AS (
-                DELETE FROM otel_service_hour_figures USING gap
-                WHERE hour >= since AND hour < until
-            )
+                RETURNING minute
+            )\(deletions.joined())
             SELECT count(*) FROM pruned
             """, QueryParameters(ServiceEdgeRound.gaps(between: kept).bounds),
             deadlineNs: stepDeadlineNs)
