@@ -264,7 +264,11 @@ def test_quantiles_of_buckets(grafana_db):
     assert quantiles([(79, 1)], [0.0, 1.0]) == [middle_ms(79)] * 2
     assert quantiles([(300, 1), (100, 98), (335, 1)], [0.98, 0.981, 1.0]) == [
         middle_ms(100), middle_ms(300), middle_ms(335)]
-    # In parts and in any order, with numbers that need all four bytes.
+    # Numbers that need three bytes and four, beside smaller ones.
+    assert quantiles([(100, 70_000), (200, 60_000)], [0.5, 0.95]) == [middle_ms(100), middle_ms(200)]
+    assert quantiles([(100, 2**24), (200, 2**24 - 2)], [0.5, 0.51]) == [middle_ms(100), middle_ms(200)]
+    assert quantiles([(100, 2**24 + 2**16 + 2**8), (200, 2**24)], [0.5, 0.51]) == [middle_ms(100), middle_ms(200)]
+    # In parts and in any order.
     assert quantiles([(200, 2**31 - 1), (100, 2**31 - 1), (100, 2), (200, 2)], [0.5, 0.6]) == [
         middle_ms(100), middle_ms(200)]
 

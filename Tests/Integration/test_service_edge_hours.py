@@ -153,6 +153,19 @@ def test_answers_are_the_same_with_and_without_hours(export, edge_db, round_of, 
             "endTs": (begin_ns + 3 * HOUR_NS + 7 * MINUTE_NS) // 10**6, "lookback": 3 * 3600 * 1000})
         return [query.get("/api/service-map", one) for one in asked] + [jaeger]
 
+    def calls(answer):
+        return sum(edge["calls"] for edge in answer["edges"]) if "edges" in answer else sum(
+            edge["callCount"] for edge in answer["data"])
+
+    last_minute_ns = begin_ns + 3 * HOUR_NS - MINUTE_NS
+
+    def until(end_ns):
+        return calls(query.get("/jaeger/api/dependencies", {
+            "endTs": end_ns // 10**6, "lookback": (end_ns - begin_ns) // 10**6}))
+    sent = sum(len(durations) for (minute, _, kind, *_), durations in edges(rows).items()
+               if kind in ("call", "message") and begin_ns <= minute * 10**9 <= last_minute_ns)
+    # A minute that begins with the end of the range is in it, and so its hour is whole.
+    assert until(last_minute_ns) == sent > until(last_minute_ns - MINUTE_NS)
     with_hours = answers()
     assert all(answer["edges"] and not answer["warnings"] for answer in with_hours[:-1]) and with_hours[-1]["data"]
     assert {edge["calls"] for edge in with_hours[0]["edges"]} != {1}
@@ -162,8 +175,7 @@ def test_answers_are_the_same_with_and_without_hours(export, edge_db, round_of, 
         twice = b"".join(struct.pack(">5q", edge, 2 * calls, *rest)
                          for edge, calls, *rest in struct.iter_unpack(">5q", edges_of_hour))
         edge_db.execute("UPDATE otel_service_hour_edges SET edges = %s WHERE hour::text || tenant = %s", [twice, key])
-    assert [sum(edge["calls"] for edge in answer["edges"]) for answer in answers()[:2]] > [
-        sum(edge["calls"] for edge in answer["edges"]) for answer in with_hours[:2]]
+    assert all(calls(twice) > calls(once) for twice, once in zip(answers(), with_hours))
     edge_db.execute("DELETE FROM otel_service_edge_hours")
     without_hours = answers()
     assert with_hours == without_hours
@@ -203,6 +215,27 @@ def test_hours_and_names_go_with_their_partition(export, edge_db, round_of, bina
     round_of()
     for table in EDGE_TABLES:
         assert edge_db.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
+
+
+def test_hours_of_a_tenant_go_when_its_spans_go(export, edge_db, round_of, binary, database):
+    """The same hour today and two days before, red's kept for two."""
+    made = run(binary, "partitions", "ensure", "--past", "3d", environment=database.environment)
+    assert made.returncode == 0, made
+    rows = traces("tenants", hour_ago(3), HOUR_NS, 100)
+    send(export, rows)
+    round_of()
+    assert assert_hours(edge_db, rows)
+    tenants = "SELECT tenant, count(*) FROM otel_service_hour_edges GROUP BY tenant"
+    hours = dict(edge_db.execute(tenants).fetchall())
+    assert hours.keys() == {"", "red"}
+    edge_db.execute("INSERT INTO otel_service_hour_edges SELECT hour - interval '2 days', tenant, edges, latency_buckets "
+                    "FROM otel_service_hour_edges")
+    policy = ("retention", "set", "traces", "--tenant", "red", "--days")
+    assert run(binary, *policy, "2", environment=database.environment).returncode == 0
+    round_of()
+    assert run(binary, *policy, "none", environment=database.environment).returncode == 0
+    assert dict(edge_db.execute(tenants).fetchall()) == {"": 2 * hours[""], "red": hours["red"]}
+    assert assert_hours(edge_db, rows)
 
 
 def names_of(connection):

@@ -138,7 +138,7 @@ def test_database_of_an_older_version(binary, cluster):
         tokens = Tokens(binary, database)
         assert run(binary, "migrate", environment=database.environment).returncode == 0
         with database.connect() as db:
-            db.execute("DROP VIEW grafana.service_minutes, grafana.service_hours;" + UNDO_EDGE_HOURS +
+            db.execute("DROP VIEW grafana.service_minutes, grafana.service_hours, grafana.service_periods;" + UNDO_EDGE_HOURS +
                        "DROP TABLE otel_tokens, otel_token_changes, otel_service_edge_minutes, otel_row_batches, "
                        "otel_service_figures, otel_service_figure_minutes, otel_service_hour_figures, "
                        "otel_service_figure_hours; DROP INDEX otel_spans_fact_time_idx, otel_logs_fact_time_idx;"

@@ -10,7 +10,20 @@ a form that is quickly
 -- added up: a row for each minute or hour and tenant, with the figures of its edges packed, and \#
 who calls whom once for
 -- all of them. What there was of otel_service_edges is taken over, and a view of that name shows \#
-it as before.
+it one by one.
+
+-- A daemon of an older version may be at it.
+LOCK TABLE otel_service_edges IN EXCLUSIVE MODE;
+
+CREATE FUNCTION otel_edge_key(kind text, client_namespace text, client_service text, \#
+server_namespace text, server_service text)
+    RETURNS uuid LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    AS $$
+        SELECT encode(substring(sha256(convert_to(ARRAY[kind, client_namespace, client_service, \#
+server_namespace,
+            server_service]::text, 'UTF8')) FOR 16), 'hex')::uuid
+    $$;
+COMMENT ON FUNCTION otel_edge_key IS 'edge_key of otel_service_edges_dim';
 
 CREATE TABLE otel_service_edges_dim (
     edge_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -23,11 +36,11 @@ CREATE TABLE otel_service_edges_dim (
     last_seen timestamptz NOT NULL
 );
 COMMENT ON TABLE otel_service_edges_dim IS
-    'Who calls whom: services, and what answers for none. Those that no minute has any more are \#
-taken out';
+    'Who calls whom: services, and what answers for none. Those that were seen last before the \#
+oldest minute are taken out with the minutes of a partition';
 COMMENT ON COLUMN otel_service_edges_dim.edge_key IS
-    'MD5 of kind and names, which may be longer together than an index takes: md5(ARRAY[kind, \#
-client_namespace, client_service, server_namespace, server_service]::text)';
+    'Half of a SHA-256 of kind and names, which may be longer together than an index takes: \#
+otel_edge_key()';
 COMMENT ON COLUMN otel_service_edges_dim.kind IS
     'call: a span and its parent in another service. message: the same for a consumer or from a \#
 producer, and links of consumers. database, broker, external: a client or producer span that no \#
@@ -97,7 +110,7 @@ COMMENT ON TABLE otel_service_edge_hours IS
 they are';
 COMMENT ON COLUMN otel_service_edge_hours.edge_count IS 'Over all tenants';
 COMMENT ON COLUMN otel_service_edge_hours.omitted_edge_count IS
-    'Edges with the fewest calls that were left out of its minutes';
+    'Edges with the fewest calls that were left out of the hour, or of its minutes';
 
 -- They are read whole and often, and are not to be unpacked each time.
 ALTER TABLE otel_service_minute_edges
@@ -107,8 +120,7 @@ ALTER TABLE otel_service_hour_edges
 
 INSERT INTO otel_service_edges_dim
     (edge_key, kind, client_namespace, client_service, server_namespace, server_service, last_seen)
-SELECT md5(ARRAY[kind, client_namespace, client_service, server_namespace, \#
-server_service]::text)::uuid,
+SELECT otel_edge_key(kind, client_namespace, client_service, server_namespace, server_service),
     kind, client_namespace, client_service, server_namespace, server_service, max(minute)
 FROM otel_service_edges
 GROUP BY kind, client_namespace, client_service, server_namespace, server_service;

@@ -5,26 +5,27 @@ internal import Base
 ///
 /// Cost: about 50 bytes per edge.
 package struct EdgeTotals: Sendable {
-    /// Numbers that would be too large stay at the largest.
     package struct Total: Sendable {
         package private(set) var callCount: Int64 = 0
         package private(set) var errorCount: Int64 = 0
-        package private(set) var latencySumNs: Int64 = 0
+        /// Many open calls over a month are more than an integer takes.
+        package private(set) var latencySumNs: Double = 0
 
         mutating func add(_ edge: PackedEdges.Edge) {
-            callCount.addClamped(edge.callCount)
-            errorCount.addClamped(edge.errorCount)
-            latencySumNs.addClamped(edge.latencySumNs)
+            callCount &+= edge.callCount
+            errorCount &+= edge.errorCount
+            latencySumNs += Double(edge.latencySumNs)
         }
     }
 
     private var places = EdgePlaces()
     /// By place.
     private var totals: [Total] = []
-    /// Edges that were left out, because there were too many.
+    /// Edges were left out, because there were too many, or calls of some that had few.
     package private(set) var isCut = false
     private let edgeCountMax: Int
 
+    /// Beyond `edgeCountMax` edges, 2 or more, the half with the fewest calls so far is forgotten.
     package init(edgeCountMax: Int) { self.edgeCountMax = edgeCountMax }
 
     /// Different edges in it.
@@ -35,22 +36,26 @@ package struct EdgeTotals: Sendable {
         places.place(of: edge).map { totals[$0] } ?? Total()
     }
 
-    /// Adds those of `packed`; if `wanted` is given, only them.
-    package mutating func add(_ packed: PackedEdges, only wanted: Set<Int64>? = nil) {
+    package mutating func add(_ packed: PackedEdges) {
         packed.visitEach { edge in
-            if let wanted, !wanted.contains(edge.id) { return }
             if let place = places.place(of: edge.id) {
                 totals[place].add(edge)
                 return
             }
-            guard count < edgeCountMax else {
-                isCut = true
-                return
-            }
+            if count >= edgeCountMax { forgetHalf() }
             places.append(edge.id)
             totals.append(Total())
             totals[count - 1].add(edge)
         }
+    }
+
+    private mutating func forgetHalf() {
+        let kept = most(edgeCountMax / 2)
+        let keptTotals = kept.map { self[$0] }
+        places = EdgePlaces()
+        for edge in kept { places.append(edge) }
+        totals = keptTotals
+        isCut = true
     }
 
     /// Those with most calls, these first, `countMax` of them at most; between equals by their
@@ -107,12 +112,5 @@ package struct EdgeLatencies: Sendable {
             guard let place = places.place(of: edge.id) else { return }
             latencies[place].add(packed: edge.latencyBuckets)
         }
-    }
-}
-
-extension Int64 {
-    fileprivate mutating func addClamped(_ other: Int64) {
-        let (sum, isOver) = addingReportingOverflow(other)
-        self = isOver ? (other < 0 ? .min : .max) : sum
     }
 }

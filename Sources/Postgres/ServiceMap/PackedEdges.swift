@@ -57,11 +57,14 @@ struct EdgePacker {
     private(set) var edges: [UInt8] = []
     private(set) var latencyBuckets: [UInt8] = []
 
+    /// The largest double below 2^63.
+    private static let latencySumNsMax = 9_223_372_036_854_774_784.0
+
     mutating func append(_ edge: Int64, _ total: EdgeTotals.Total, _ latency: LatencyHistogram) {
         latencyBuckets.append(contentsOf: latency.packed())
+        let latencySumNs = Int64(min(total.latencySumNs, EdgePacker.latencySumNsMax))
         for number in [
-            edge, total.callCount, total.errorCount, total.latencySumNs,
-            Int64(latencyBuckets.count),
+            edge, total.callCount, total.errorCount, latencySumNs, Int64(latencyBuckets.count),
         ] { edges.appendBigEndian(number) }
     }
 }

@@ -20,6 +20,8 @@ package enum ServiceEdgeLimits {
     package static let windowNs: Int64 = 24 * 60 * minuteNs
     /// Edges of one minute; those with the fewest calls are left out.
     package static let edgesPerMinuteMax = 2_000
+    /// Edges of one hour and tenant; those with the fewest calls are left out.
+    static let edgesPerHourMax = 20_000
     /// Edges whose durations are added up at a time, for an hour: 10 MB.
     static let latenciesAtOnceMax = 5_000
     /// Minutes of which one statement reads durations: 31 MB if all edges have all buckets.

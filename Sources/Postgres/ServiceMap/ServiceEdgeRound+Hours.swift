@@ -46,37 +46,42 @@ extension ServiceEdgeRound {
                 SELECT DISTINCT tenant FROM otel_service_minute_edges
                 \(ServiceEdgeRound.isOfHour)
                 """, hour, deadlineNs: stepDeadlineNs)
-            var edgeCount = 0
+            var (edgeCount, omittedCount) = (0, 0)
             for row in 0..<tenants.rowCount {
                 hour = QueryParameters()
                 hour.append(hourNs)
                 hour.append(tenants.string(row: row, column: 0))
-                edgeCount += try addUp(hourNs, hour, on: &connection)
+                let (stored, omitted) = try addUp(hourNs, hour, on: &connection)
+                edgeCount += stored
+                omittedCount += omitted
             }
-            try note(hourNs, edgeCount: edgeCount, on: &connection)
+            try note(
+                hourNs, edgeCount: edgeCount, omittedCount: omittedCount, on: &connection)
         }
     }
 
     private static let isOfHour =
         "WHERE minute >= otel_time($1) AND minute < otel_time($1) + interval '1 hour'"
 
-    /// `tenantHour` is the begin of the hour and a tenant. Returns how many edges it has.
+    /// `tenantHour` is the begin of the hour and a tenant. Returns how many edges were stored, and
+    /// left out.
     private func addUp(
         _ hourNs: Int64, _ tenantHour: QueryParameters, on connection: inout PGConnection
-    ) throws(DatabaseError) -> Int {
+    ) throws(DatabaseError) -> (stored: Int, omitted: Int) {
         let minutes = try connection.query(
             """
             SELECT edges FROM otel_service_minute_edges
             \(ServiceEdgeRound.isOfHour) AND tenant = $2 ORDER BY minute
             """, tenantHour, deadlineNs: stepDeadlineNs)
-        // Sixty minutes with all the edges that they may have.
+        // No more than sixty minutes may have.
         var totals = EdgeTotals(edgeCountMax: .max)
         for row in 0..<minutes.rowCount {
             totals.add(PackedEdges(edges: minutes.bytes(row: row, column: 0)))
         }
-        let edges = totals.most()
+        let edges = totals.most(ServiceEdgeLimits.edgesPerHourMax)
         var packer = EdgePacker()
         for start in stride(from: 0, to: edges.count, by: ServiceEdgeLimits.latenciesAtOnceMax) {
+            if connection.stop.isFired { throw .stopped() }
             let part = edges[start...].prefix(ServiceEdgeLimits.latenciesAtOnceMax)
             let latencies = try latencies(of: part, hourNs, tenantHour, on: &connection)
             for edge in part { packer.append(edge, totals[edge], latencies[edge]) }
@@ -89,7 +94,7 @@ extension ServiceEdgeRound {
             INSERT INTO otel_service_hour_edges (hour, tenant, edges, latency_buckets)
             VALUES (otel_time($1), $2, $3, $4)
             """, stored, deadlineNs: stepDeadlineNs)
-        return edges.count
+        return (edges.count, totals.count - edges.count)
     }
 
     private func latencies(
@@ -121,15 +126,16 @@ extension ServiceEdgeRound {
     }
 
     private func note(
-        _ hourNs: Int64, edgeCount: Int, on connection: inout PGConnection
+        _ hourNs: Int64, edgeCount: Int, omittedCount: Int, on connection: inout PGConnection
     ) throws(DatabaseError) {
         var parameters = QueryParameters()
         parameters.append(hourNs)
         parameters.append(Int64(edgeCount))
+        parameters.append(Int64(omittedCount))
         _ = try connection.query(
             """
             INSERT INTO otel_service_edge_hours (hour, edge_count, omitted_edge_count)
-            SELECT otel_time($1), $2, sum(omitted_edge_count)
+            SELECT otel_time($1), $2, $3 + sum(omitted_edge_count)
             FROM otel_service_edge_minutes \(ServiceEdgeRound.isOfHour)
             """, parameters, deadlineNs: stepDeadlineNs)
     }

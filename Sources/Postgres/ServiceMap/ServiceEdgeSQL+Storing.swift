@@ -65,7 +65,7 @@ extension ServiceEdgeSQL {
     /// How far `last_seen` may lag behind: it is not written for every minute.
     static let seenEvery = "interval '1 hour'"
 
-    private static let key = "md5(ARRAY[\(names)]::text)::uuid"
+    private static let key = "otel_edge_key(\(names))"
 
     /// The columns that `PackedEdges` reads. The largest double below 2^63 is what fits.
     private static let packed = """

@@ -128,12 +128,12 @@ extension GrafanaViews {
         WITH bucket AS MATERIALIZED (
             SELECT number, sum(count) OVER (ORDER BY number) AS seen, sum(count) OVER () AS total
             FROM (
-                SELECT get_byte(latency_buckets, place) << 8
-                        | get_byte(latency_buckets, place + 1) AS number,
-                    sum(get_byte(latency_buckets, place + 2)::bigint << 24
-                        | get_byte(latency_buckets, place + 3) << 16
-                        | get_byte(latency_buckets, place + 4) << 8
-                        | get_byte(latency_buckets, place + 5)) AS count
+                SELECT get_byte(latency_buckets, place) * 256
+                        + get_byte(latency_buckets, place + 1) AS number,
+                    sum(get_byte(latency_buckets, place + 2)::bigint * 16777216
+                        + get_byte(latency_buckets, place + 3) * 65536
+                        + get_byte(latency_buckets, place + 4) * 256
+                        + get_byte(latency_buckets, place + 5)) AS count
                 FROM generate_series(0, length(latency_buckets) - 6, 6) AS place
                 GROUP BY number) AS one
         )

@@ -179,7 +179,7 @@ struct MetricStatement {
     private var numbers: String {
         let newest = "(array_agg(measure ORDER BY time DESC))[1] AS last"
         switch aggregation {
-        case .average: return values(of: "avg(measure)", in: "point")
+        case .average: return values(of: "sum(measure) / count(*)", in: "point")
         case .minimum: return values(of: "min(measure)", in: "point")
         case .maximum: return values(of: "max(measure)", in: "point")
         case .count: return values(of: "count(*)", in: "point")

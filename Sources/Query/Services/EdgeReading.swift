@@ -7,11 +7,12 @@ internal import Postgres
 /// All of its statements should see the same database. Cost: reads a row per hour or minute and
 /// tenant, a bounded part at a time.
 struct EdgeReading {
-    /// Different edges that are told apart; what is beyond is left out.
+    /// Different edges that are told apart: 10 MB.
     static let edgeCountMax = 200_000
     /// Edges that one statement fetches: 4 MB.
     private static let edgesPerStatementMax = 100_000
-    /// The same with their durations: 31 MB if all edges have all buckets, seldom a tenth of that.
+    /// The same with their durations, or an hour or minute that has more: 31 MB for a tenant if all
+    /// edges have all buckets, seldom a tenth of that.
     private static let latenciesPerStatementMax = 20_000
 
     private let computed: ComputedPeriods.Known
@@ -35,16 +36,13 @@ struct EdgeReading {
         return TimeRange(startUnixNs: first.startUnixNs, endUnixNs: endNs)
     }
 
-    /// Calls, errors and sums of durations. `wanted` are the only edges that are looked at, where
-    /// it is given.
-    func totals(
-        only wanted: Set<Int64>? = nil, from session: inout ReadSession
-    ) throws(QueryFailure) -> EdgeTotals {
+    /// Calls, errors and sums of durations.
+    func totals(from session: inout ReadSession) throws(QueryFailure) -> EdgeTotals {
         var totals = EdgeTotals(edgeCountMax: EdgeReading.edgeCountMax)
         for statement in statements("edges", edgeCountMax: EdgeReading.edgesPerStatementMax) {
             let rows = try session.query(statement)
             for row in 0..<rows.rowCount {
-                totals.add(PackedEdges(edges: rows.bytes(row: row, column: 0)), only: wanted)
+                totals.add(PackedEdges(edges: rows.bytes(row: row, column: 0)))
             }
         }
         return totals

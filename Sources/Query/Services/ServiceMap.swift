@@ -79,9 +79,11 @@ package struct ServiceMap: Sendable {
         let reading = try EdgeReading(in: range, from: &session)
         var found = Found(
             completeUntilNs: try ServiceMap.completeUntilNs(reading, in: range, from: &session))
-        let totals = try reading.totals(only: try wantedEdges(from: &session), from: &session)
-        let most = totals.most(ServiceMap.edgeCountMax)
-        found.isCut = totals.count > most.count
+        let totals = try reading.totals(from: &session)
+        let ordered = try edges(
+            totals.most(service == nil ? ServiceMap.edgeCountMax + 1 : .max), from: &session)
+        let most = Array(ordered.prefix(ServiceMap.edgeCountMax))
+        found.isCut = ordered.count > most.count
         found.isIncomplete = reading.isIncomplete || totals.isCut
         let latencies = try reading.latencies(of: most, from: &session)
         let names = try session.query(ServiceMap.nameStatement(of: most, totals))
@@ -101,19 +103,22 @@ package struct ServiceMap: Sendable {
         return found
     }
 
-    /// The edges from and to the service that is asked for; nil where none is.
-    private func wantedEdges(
-        from session: inout ReadSession
-    ) throws(QueryFailure) -> Set<Int64>? {
-        guard let service else { return nil }
+    /// Those of `edges` that lead from or to the service that is asked for, in their order; all,
+    /// where none is.
+    private func edges(
+        _ edges: [Int64], from session: inout ReadSession
+    ) throws(QueryFailure) -> [Int64] {
+        guard let service else { return edges }
         var statement = SQLStatement()
+        let ids = statement.bind(edges)
         let name = statement.bind(service)
         statement.text = """
-            SELECT edge_id FROM otel_service_edges_dim
-            WHERE client_service = \(name) OR server_service = \(name)
+            SELECT edge_id FROM unnest(\(ids)) WITH ORDINALITY AS edge (edge_id, place)
+            JOIN otel_service_edges_dim USING (edge_id)
+            WHERE client_service = \(name) OR server_service = \(name) ORDER BY place
             """
         let rows = try session.query(statement)
-        return Set((0..<rows.rowCount).compactMap { rows.integer(row: $0, column: 0) })
+        return (0..<rows.rowCount).compactMap { rows.integer(row: $0, column: 0) }
     }
 
     /// Edges and their names, in the order of the answer.
@@ -162,7 +167,7 @@ package struct ServiceMap: Sendable {
             writer.key("error_rate")
             writer.decimal(calls == 0 ? 0 : Double(errors) / Double(calls))
             writer.key("mean_nanos")
-            writer.decimal(Double(edge.total.latencySumNs) / Double(max(calls, 1)))
+            writer.decimal(edge.total.latencySumNs / Double(max(calls, 1)))
             writer.member("p50_nanos", digits: edge.latency.quantileNs(0.5))
             writer.member("p95_nanos", digits: edge.latency.quantileNs(0.95))
             writer.member("p99_nanos", digits: edge.latency.quantileNs(0.99))

@@ -16,7 +16,7 @@ SECOND_NS = 10**9
 EDGE_TABLES = ("otel_service_edges_dim", "otel_service_minute_edges", "otel_service_edge_minutes",
                "otel_service_hour_edges", "otel_service_edge_hours")
 # What migration 15 made, as it is taken out.
-UNDO_EDGE_HOURS = ("DROP VIEW otel_service_edges; DROP FUNCTION otel_int8_at; DROP TABLE otel_service_edges_dim, "
+UNDO_EDGE_HOURS = ("DROP VIEW otel_service_edges; DROP FUNCTION otel_int8_at, otel_edge_key; DROP TABLE otel_service_edges_dim, "
                    "otel_service_minute_edges, otel_service_hour_edges, otel_service_edge_hours;")
 EDGE_COLUMNS = ("tenant", "kind", "client_namespace", "client_service", "server_namespace", "server_service")
 # What a client span says of its peer, and what the map makes of it.
@@ -177,7 +177,7 @@ def unpacked(buckets):
 def store_edges(connection, edges):
     """Edges as the janitor stores them, without durations: (minute, tenant, kind, client, server, calls), the first in
     Unix nanoseconds."""
-    names = "md5(ARRAY[kind, '', client, '', server]::text)::uuid"
+    key = "otel_edge_key(given.kind, '', client, '', server)"
     connection.execute("CREATE TEMPORARY TABLE given (minute bigint, tenant text, kind text, client text, server text, "
                        "calls bigint)")
     for edge in edges:
@@ -185,13 +185,13 @@ def store_edges(connection, edges):
     connection.execute(f"""
         INSERT INTO otel_service_edges_dim (edge_key, kind, client_namespace, client_service, server_namespace,
             server_service, last_seen)
-        SELECT {names}, kind, '', client, '', server, otel_time(max(minute))
+        SELECT {key}, kind, '', client, '', server, otel_time(max(minute))
         FROM given GROUP BY kind, client, server""")
     connection.execute(f"""
         INSERT INTO otel_service_minute_edges
         SELECT otel_time(minute), tenant, string_agg(int8send(edge_id) || int8send(calls) || int8send(0) || int8send(0)
             || int8send(0), ''::bytea ORDER BY calls DESC), ''
-        FROM given JOIN otel_service_edges_dim ON edge_key = {names.replace("kind", "given.kind")}
+        FROM given JOIN otel_service_edges_dim ON edge_key = {key}
         GROUP BY minute, tenant""")
     connection.execute("""
         INSERT INTO otel_service_edge_minutes

@@ -68,30 +68,27 @@ struct EdgeTotalsTests {
         }
     }
 
-    @Test func whatIsBeyondTheBoundIsLeftOut() {
-        var totals = EdgeTotals(edgeCountMax: 2)
-        withPacked([sent(1, 5), sent(2, 4)]) { totals.add($0) }
+    @Test func beyondTheBoundThoseWithFewestCallsAreForgotten() {
+        var totals = EdgeTotals(edgeCountMax: 4)
+        withPacked([sent(1, 5), sent(2, 9), sent(3, 4), sent(4, 8)]) { totals.add($0) }
         #expect(!totals.isCut)
-        withPacked([sent(3, 9), sent(2, 4)]) { totals.add($0) }
+        withPacked([sent(5, 6), sent(3, 1), sent(2, 1)]) { totals.add($0) }
         #expect(totals.isCut)
-        #expect(totals.most() == [2, 1])
-        #expect(totals[2].callCount == 8)
-        #expect(totals[3].callCount == 0)
+        #expect(totals.most() == [2, 4, 5, 3])
+        #expect(totals[2].callCount == 10)
+        #expect(totals[3].callCount == 1)
+        #expect(totals[1].callCount == 0)
     }
 
-    @Test func onlyWantedEdgesAreAdded() {
-        var totals = EdgeTotals(edgeCountMax: 1)
-        withPacked([sent(1, 5), sent(2, 4)]) { totals.add($0, only: [2, 7]) }
-        #expect(totals.most() == [2])
-        #expect(!totals.isCut)
-    }
-
-    @Test func numbersStayAtTheLargest() {
-        var totals = EdgeTotals(edgeCountMax: 1)
+    @Test func sumsOfDurationsMayBeLargerThanIntegers() {
+        var totals = EdgeTotals(edgeCountMax: 2)
         let large = Sent(edge: 1, calls: 3, errors: 1, latencySumNs: .max - 1, bucket: 335)
         for _ in 0..<2 { withPacked([large]) { totals.add($0) } }
-        #expect(totals[1].latencySumNs == .max)
+        #expect(totals[1].latencySumNs == 0x1p64)
         #expect(totals[1].callCount == 6)
+        var packer = EdgePacker()
+        packer.append(1, totals[1], LatencyHistogram())
+        #expect(packer.edges[24..<32].elementsEqual([127, 255, 255, 255, 255, 255, 252, 0]))
     }
 }
 
