@@ -16,7 +16,7 @@ from support.api import api_settings
 from support.daemon import run
 from support.query import QueryAPI
 from support.service_graph import (
-    EDGE_COLUMNS, EDGE_TABLES, UNDO_EDGE_HOURS, Traces, edges, store_edges, unpacked)
+    EDGE_COLUMNS, EDGE_TABLES, UNDO_EDGE_HOURS, Traces, edges, packed_edges, store_edges, unpacked)
 from support.service_rounds import DONE, HOUR_NS, assert_latencies, hour_ago, one_round, send
 
 STARLING_SETTINGS = {"service_map.enabled": "false"}
@@ -65,22 +65,10 @@ def by_hour(rows):
 
 
 def stored(connection):
-    """Hours that count: {(hour, names...): (calls, errors, sum of durations, latency_buckets)}"""
-    names = dict((row[0], row[1:]) for row in connection.execute(
-        f"SELECT edge_id, {', '.join(EDGE_COLUMNS[1:])} FROM otel_service_edges_dim"))
-    found = {}
-    for hour, tenant, packed, buckets in connection.execute(
-            "SELECT extract(epoch FROM hour)::int8, tenant, edges, latency_buckets "
-            "FROM otel_service_hour_edges JOIN otel_service_edge_hours USING (hour)"):
-        start, calls_before = 0, None
-        for edge, calls, errors, total, end in struct.iter_unpack(">5q", packed):
-            key = (hour, tenant, *names[edge])
-            assert key not in found, "an edge is there twice"
-            assert calls_before is None or calls <= calls_before, "not in the order of calls"
-            found[key] = calls, errors, total, buckets[start:end]
-            start, calls_before = end, calls
-        assert start == len(buckets)
-    return found
+    """Hours that count."""
+    counting = {hour for hour, in connection.execute("SELECT extract(epoch FROM hour)::int8 FROM otel_service_edge_hours")}
+    found = packed_edges(connection, "otel_service_hour_edges", "hour")
+    return {key: figures for key, figures in found.items() if key[0] in counting}
 
 
 def assert_hours(connection, rows):
@@ -253,9 +241,9 @@ def test_names_that_are_long_together(export, edge_db, round_of):
         export(otlp.request("traces", [span], Resource(attributes=otlp.attributes(
             service__name=long[number], service__namespace=long[number]))))
     round_of()
-    found = edge_db.execute(
-        "SELECT kind, client_service, server_service, call_count FROM otel_service_edges").fetchall()
-    assert found == [("call", long[0], long[1], 1)]
+    found = packed_edges(edge_db, "otel_service_minute_edges", "minute")
+    assert [(*key[1:], calls) for key, (calls, *_) in found.items()] == [
+        ("", "call", long[0], long[0], long[1], long[1], 1)]
 
 
 def old_table():
@@ -273,24 +261,23 @@ def test_edges_of_an_older_version_are_taken_over(binary, cluster):
         for minute in range(20):
             for ordinal in range(1, 40):
                 buckets = sorted(chance.sample(range(79, 336), chance.randint(1, 5)))
-                counts = [chance.randint(1, 1000) for _ in buckets]
-                rows.append((f"2026-01-01 00:{minute:02}:00+00", ordinal, chance.choice(["", "red"]), "call", "",
+                counts = [chance.randint(1, 1000) for _ in buckets[1:]]
+                counts.append(10_000 - ordinal - sum(counts))
+                rows.append((MINUTE_NS // 10**9 * (29_000_000 + minute), ordinal, chance.choice(["", "red"]), "call", "",
                              f"client-{chance.randint(1, 5)}", "shop", f"server-{ordinal}", sum(counts), 1,
                              5e9 + ordinal, buckets, counts))
         with database.connect() as db:
             db.execute(UNDO_EDGE_HOURS + "DELETE FROM schema_migrations WHERE version >= 15")
             db.execute(old_table())
             for row in rows:
-                db.execute(f"INSERT INTO otel_service_edges VALUES ({', '.join(['%s'] * 11)}, %s::int2[], %s::int4[])",
+                db.execute(f"INSERT INTO otel_service_edges VALUES (to_timestamp(%s), {', '.join(['%s'] * 10)}, %s::int2[], "
+                           "%s::int4[])",
                            row)
         assert run(binary, "migrate", environment=database.environment).returncode == 0
         with database.connect() as db:
-            found = db.execute(f"""
-                SELECT to_char(minute AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS+00'), {', '.join(EDGE_COLUMNS)},
-                    call_count, error_count, latency_sum_nanos, latency_buckets
-                FROM otel_service_edges ORDER BY minute, tenant, ordinal""").fetchall()
-        by_tenant = sorted(rows, key=lambda row: (row[0], row[2], row[1]))
-        assert [(*row[:10], unpacked(row[10])) for row in found] == [
-            (row[0], *row[2:11], list(zip(row[11], row[12]))) for row in by_tenant]
+            found = packed_edges(db, "otel_service_minute_edges", "minute")
+        assert [(*key, *figures[:3], unpacked(figures[3])) for key, figures in found.items()] == [
+            (*row[:1], *row[2:11], list(zip(row[11], row[12])))
+            for row in sorted(rows, key=lambda row: (row[0], row[2], row[1]))]
     finally:
         cluster.drop_database("older_edges")

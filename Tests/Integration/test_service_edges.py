@@ -10,7 +10,7 @@ from conftest import Export
 from support import otlp
 from support.api import api_settings
 from support.daemon import run
-from support.service_graph import EDGE_COLUMNS, EDGE_TABLES, Traces, edges
+from support.service_graph import EDGE_TABLES, Traces, edges, packed_edges
 from support.service_rounds import DONE, assert_latencies, one_round, send
 from support.waiting import eventually
 
@@ -30,13 +30,7 @@ def round_of(database, start_server):
 
 
 def stored(connection):
-    """As `edges` of what was sent, with buckets instead of durations."""
-    rows = connection.execute(
-        f"SELECT extract(epoch FROM minute)::int8, {', '.join(EDGE_COLUMNS)}, call_count, error_count, "
-        "latency_sum_nanos, latency_buckets FROM otel_service_edges").fetchall()
-    found = {row[:7]: row[7:] for row in rows}
-    assert len(found) == len(rows), "an edge is there twice"
-    return found
+    return packed_edges(connection, "otel_service_minute_edges", "minute")
 
 
 def assert_edges(connection, rows):
@@ -53,6 +47,24 @@ def assert_edges(connection, rows):
     for minute, span_count, edge_count, omitted in minutes:
         assert span_count == sum(row.start_ns // MINUTE_NS * 60 == minute for row in rows)
         assert edge_count == sum(key[0] == minute for key in expected) and omitted == 0
+
+
+def test_the_view_shows_edge_by_edge(export, edge_db, round_of):
+    rows = Traces(random.Random("view"), ago(40), 3 * MINUTE_NS).make(200)
+    send(export, rows)
+    round_of()
+    expected = {}
+    for (minute, tenant, kind, *names), (calls, errors, total, buckets) in stored(edge_db).items():
+        # An empty name is none; a tenant is not told.
+        key = (minute, kind, *(name or None for name in names))
+        expected.setdefault(key, []).append((calls, errors, total / 1e6, buckets))
+    found = {}
+    for row in edge_db.execute(
+            "SELECT extract(epoch FROM time)::int8, kind, client_namespace, client_service, server_namespace, "
+            "server_service, call_count, error_count, duration_ms_sum, latency_buckets FROM grafana.service_edges"):
+        found.setdefault(row[:6], []).append(row[6:])
+    assert found and {key: sorted(rows) for key, rows in found.items()} == {
+        key: sorted(rows) for key, rows in expected.items()}
 
 
 def ago(minutes):
@@ -72,10 +84,10 @@ def test_random_traces(export, edge_db, round_of, seed):
     seconds, count = edge_db.execute(
         "SELECT extract(epoch FROM min(minute))::int8, count(*) FROM otel_service_edge_minutes").fetchone()
     assert seconds == first * 60 and count > last - first + 1
-    before = edge_db.execute("SELECT * FROM otel_service_edges ORDER BY minute, tenant, ordinal").fetchall()
+    before = edge_db.execute("SELECT * FROM otel_service_minute_edges ORDER BY minute, tenant").fetchall()
     edge_db.execute("UPDATE otel_service_edge_minutes SET is_stale = true")
     round_of()
-    assert edge_db.execute("SELECT * FROM otel_service_edges ORDER BY minute, tenant, ordinal").fetchall() == before
+    assert edge_db.execute("SELECT * FROM otel_service_minute_edges ORDER BY minute, tenant").fetchall() == before
 
 
 def test_a_minute_is_not_closed_before_it_is_over(export, edge_db, round_of):
@@ -185,5 +197,5 @@ def test_edges_of_a_minute_are_bounded(export, edge_db, round_of):
     minute = edge_db.execute("SELECT edge_count, omitted_edge_count FROM otel_service_edge_minutes WHERE span_count > 0"
                              ).fetchall()
     assert minute == [(2000, 100)]
-    peers = edge_db.execute("SELECT server_service, call_count FROM otel_service_edges ORDER BY ordinal").fetchall()
+    peers = [(key[-1], calls) for key, (calls, *_) in stored(edge_db).items()]
     assert peers == [(f"host-{number:04}", 2 if number < 1500 else 1) for number in range(2000)]

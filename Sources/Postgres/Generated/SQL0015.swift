@@ -9,8 +9,7 @@ let sql0015 = #"""
 a form that is quickly
 -- added up: a row for each minute or hour and tenant, with the figures of its edges packed, and \#
 who calls whom once for
--- all of them. What there was of otel_service_edges is taken over, and a view of that name shows \#
-it one by one.
+-- all of them. What there was of otel_service_edges is taken over.
 
 -- A daemon of an older version may be at it.
 LOCK TABLE otel_service_edges IN EXCLUSIVE MODE;
@@ -57,12 +56,6 @@ peer.service, or system and namespace of a database, system of a broker, address
 COMMENT ON COLUMN otel_service_edges_dim.last_seen IS 'No minute has it that begins more than an \#
 hour later';
 
-CREATE FUNCTION otel_int8_at(bytes bytea, place integer) RETURNS bigint
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    AS $$ SELECT ('x' || encode(substring(bytes FROM place + 1 FOR 8), 'hex'))::bit(64)::bigint $$;
-COMMENT ON FUNCTION otel_int8_at(bytea, integer) IS 'The number in eight bytes, big-endian, of \#
-which the first is byte `place` from 0 on';
-
 CREATE TABLE otel_service_minute_edges (
     minute timestamptz NOT NULL,
     tenant text NOT NULL,
@@ -72,7 +65,7 @@ CREATE TABLE otel_service_minute_edges (
 );
 COMMENT ON TABLE otel_service_minute_edges IS
     'Calls between services, and from services to what answers for none, by minute; \#
-otel_service_edges has them one by one. The janitor replaces whole minutes; see \#
+grafana.service_edges has them one by one. The janitor replaces whole minutes; see \#
 otel_service_edge_minutes';
 COMMENT ON COLUMN otel_service_minute_edges.minute IS
     'In which the span began that was counted: the callee''s where kind is call or message, else \#
@@ -145,25 +138,6 @@ bucket), ''::bytea) AS buckets
 GROUP BY minute, tenant;
 
 DROP TABLE otel_service_edges;
-
-CREATE VIEW otel_service_edges AS
-SELECT minute, place / 40 + 1 AS ordinal, tenant, kind, client_namespace, client_service, \#
-server_namespace,
-    server_service, otel_int8_at(edges, place + 8) AS call_count, otel_int8_at(edges, place + 16) \#
-AS error_count,
-    otel_int8_at(edges, place + 24) AS latency_sum_nanos,
-    substring(latency_buckets FROM buckets.start + 1 FOR otel_int8_at(edges, place + 32)::int - \#
-buckets.start)
-        AS latency_buckets
-FROM otel_service_minute_edges
-CROSS JOIN LATERAL generate_series(0, length(edges) - 40, 40) AS place
-CROSS JOIN LATERAL (
-    SELECT CASE WHEN place = 0 THEN 0 ELSE otel_int8_at(edges, place - 8)::int END AS start) AS \#
-buckets
-JOIN otel_service_edges_dim ON edge_id = otel_int8_at(edges, place);
-COMMENT ON VIEW otel_service_edges IS
-    'The edges of otel_service_minute_edges, one per row; ordinal is their number within minute \#
-and tenant, most calls first';
 
 COMMENT ON TABLE otel_service_edge_minutes IS
     'The minutes that are in otel_service_minute_edges, those without an edge too. A minute that \#

@@ -32,7 +32,7 @@ package struct ServiceEdgeSQL: Sendable {
     }
 
     /// `WITH ...` that ends in `spans` (one row per span of the time), `edges`, which has the
-    /// columns of the view `otel_service_edges` but `ordinal`, and `figures` (`ServiceFigureSQL`).
+    /// minute, the tenant, who calls whom and how often, and `figures` (`ServiceFigureSQL`).
     package var with: String {
         """
         WITH \(ServiceEdgeSQL.resources),

@@ -6,7 +6,7 @@ extension GrafanaViews {
     static let serviceFigures = [
         figures(by: "minute", of: "otel_service_figures"),
         figures(by: "hour", of: "otel_service_hour_figures"),
-        periods, calls, seconds, quantiles,
+        periods, edges, calls, seconds, quantiles,
     ]
 
     /// The columns of both views, as they are named and typed.
@@ -59,6 +59,44 @@ extension GrafanaViews {
             (SELECT hour, true FROM otel_service_figure_hours
                 UNION ALL SELECT minute, false FROM otel_service_figure_minutes)
                 AS period ("time", is_hour)
+            """)
+
+    /// The place of `edge` in the packed edges, and of its number `index` there.
+    private static func number(_ index: Int) -> String {
+        "otel_int8_at(packed.edges, edge.place + \(8 * index))"
+    }
+
+    private static let edges = view(
+        "service_edges",
+        "The service map: one row per minute, and who calls whom (and tenant). Filter by time",
+        [
+            ViewColumn("time", "packed.minute", "When the minute begins"),
+            ViewColumn("kind", "named.kind", "call, message, database, broker or external"),
+            ViewColumn("client_service", "NULLIF(named.client_service, '')"),
+            ViewColumn("client_namespace", "NULLIF(named.client_namespace, '')"),
+            ViewColumn(
+                "server_service", "NULLIF(named.server_service, '')",
+                "The service, or what else is called"),
+            ViewColumn("server_namespace", "NULLIF(named.server_namespace, '')"),
+            ViewColumn("call_count", number(1)),
+            ViewColumn("error_count", number(2), "Calls with status ERROR"),
+            ViewColumn(
+                "duration_ms_sum", "\(number(3)) / 1e6::double precision", "Of all calls"),
+            ViewColumn(
+                "latency_buckets",
+                """
+                substring(packed.latency_buckets
+                    FROM edge.buckets + 1 FOR \(number(4))::integer - edge.buckets)
+                """, "As in service_minutes"),
+        ],
+        from: """
+            otel_service_minute_edges AS packed
+            CROSS JOIN LATERAL (
+                SELECT place, CASE WHEN place = 0 THEN 0
+                    ELSE otel_int8_at(packed.edges, place - 8)::integer END
+                FROM generate_series(0, length(packed.edges) - 40, 40) AS place)
+                AS edge (place, buckets)
+            JOIN otel_service_edges_dim AS named ON named.edge_id = \(number(0))
             """)
 
     // MARK: Functions

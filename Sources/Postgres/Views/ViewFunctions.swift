@@ -57,6 +57,10 @@ enum ViewFunctions {
 
     private static let ids = [
         function(
+            "otel_int8_at", "bytes bytea, place integer", returns: "bigint",
+            "The number in eight bytes, big-endian, of which the first is byte `place` from 0 on",
+            "('x' || encode(substring(bytes FROM place + 1 FOR 8), 'hex'))::bit(64)::bigint"),
+        function(
             "otel_trace_id_hex", "trace_id uuid", returns: "text",
             "A trace id as 32 hexadecimal digits", "encode(uuid_send(trace_id), 'hex')"),
         function(

@@ -16,7 +16,7 @@ SECOND_NS = 10**9
 EDGE_TABLES = ("otel_service_edges_dim", "otel_service_minute_edges", "otel_service_edge_minutes",
                "otel_service_hour_edges", "otel_service_edge_hours")
 # What migration 15 made, as it is taken out.
-UNDO_EDGE_HOURS = ("DROP VIEW otel_service_edges; DROP FUNCTION otel_int8_at, otel_edge_key; DROP TABLE otel_service_edges_dim, "
+UNDO_EDGE_HOURS = ("DROP VIEW grafana.service_edges; DROP FUNCTION otel_edge_key; DROP TABLE otel_service_edges_dim, "
                    "otel_service_minute_edges, otel_service_hour_edges, otel_service_edge_hours;")
 EDGE_COLUMNS = ("tenant", "kind", "client_namespace", "client_service", "server_namespace", "server_service")
 # What a client span says of its peer, and what the map makes of it.
@@ -172,6 +172,25 @@ def bucket_bounds(bucket):
 def unpacked(buckets):
     """[(bucket, count), ...] of latency_buckets."""
     return list(struct.iter_unpack(">hi", buckets))
+
+
+def packed_edges(connection, table, column):
+    """What the janitor stored, as {(begin in Unix seconds, tenant, names...): (calls, errors, sum, latency_buckets)}, in
+    the order of each minute's or hour's edges."""
+    names = {row[0]: row[1:] for row in connection.execute(
+        f"SELECT edge_id, {', '.join(EDGE_COLUMNS[1:])} FROM otel_service_edges_dim")}
+    found = {}
+    for moment, tenant, packed, buckets in connection.execute(
+            f"SELECT extract(epoch FROM {column})::int8, tenant, edges, latency_buckets FROM {table} ORDER BY 1, 2"):
+        start, calls_before = 0, math.inf
+        for edge, calls, errors, total, end in struct.iter_unpack(">5q", packed):
+            key = (moment, tenant, *names[edge])
+            assert key not in found, "an edge is there twice"
+            assert calls <= calls_before, "not in the order of calls"
+            found[key] = calls, errors, total, buckets[start:end]
+            start, calls_before = end, calls
+        assert start == len(buckets)
+    return found
 
 
 def store_edges(connection, edges):
