@@ -36,7 +36,17 @@ package struct EdgeTotals: Sendable {
         places.place(of: edge).map { totals[$0] } ?? Total()
     }
 
-    package mutating func add(_ packed: PackedEdges) {
+    /// In no order.
+    package var edges: [Int64] { places.edges }
+
+    /// Adds each row: `edges` is its first column.
+    package mutating func add(_ rows: borrowing QueryResult) {
+        for row in 0..<rows.rowCount {
+            add(PackedEdges(edges: rows.bytes(row: row, column: 0)))
+        }
+    }
+
+    mutating func add(_ packed: PackedEdges) {
         packed.visitEach { edge in
             if let place = places.place(of: edge.id) {
                 totals[place].add(edge)
@@ -106,8 +116,17 @@ package struct EdgeLatencies: Sendable {
         places.place(of: edge).map { latencies[$0] } ?? LatencyHistogram()
     }
 
-    /// Adds what `packed` has of them.
-    package mutating func add(_ packed: PackedEdges) {
+    /// Adds what each row has of them: `edges` and `latency_buckets` are its first columns.
+    package mutating func add(_ rows: borrowing QueryResult) {
+        for row in 0..<rows.rowCount {
+            add(
+                PackedEdges(
+                    edges: rows.bytes(row: row, column: 0),
+                    latencyBuckets: rows.bytes(row: row, column: 1)))
+        }
+    }
+
+    mutating func add(_ packed: PackedEdges) {
         packed.visitEach { edge in
             guard let place = places.place(of: edge.id) else { return }
             latencies[place].add(packed: edge.latencyBuckets)

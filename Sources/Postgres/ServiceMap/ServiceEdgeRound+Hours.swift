@@ -9,25 +9,15 @@ extension ServiceEdgeRound {
     func addUpHours(
         untilNs: UInt64, into outcome: inout Outcome, on connection: inout PGConnection
     ) throws(DatabaseError) -> DatabaseError? {
-        var firstError: DatabaseError?
-        let due = try connection.wholeHours(
+        let hours = try connection.addUpWholeHours(
             notIn: "otel_service_edge_hours", minutes: "otel_service_edge_minutes",
-            nowUnixNs: nowUnixNs, deadlineNs: stepDeadlineNs)
-        for (done, hourNs) in due.enumerated() {
-            if connection.stop.isFired { throw .stopped() }
-            guard Clock.monotonicNs < untilNs else {
-                outcome.leftCount += due.count - done
-                break
-            }
-            do throws(DatabaseError) {
-                try addUp(hourNs, on: &connection)
-                outcome.hourCount += 1
-            } catch {
-                guard connection.isUsable, error.disposition != .stopped else { throw error }
-                firstError = firstError ?? error
-            }
+            nowUnixNs: nowUnixNs, untilNs: untilNs
+        ) { (hourNs, connection) throws(DatabaseError) in
+            try addUp(hourNs, on: &connection)
         }
-        return firstError
+        outcome.hourCount += hours.doneCount
+        outcome.leftCount += hours.leftCount
+        return hours.firstError
     }
 
     /// Tenant by tenant, so that no more than the edges of one have to be held.
@@ -68,16 +58,14 @@ extension ServiceEdgeRound {
     private func addUp(
         _ hourNs: Int64, _ tenantHour: QueryParameters, on connection: inout PGConnection
     ) throws(DatabaseError) -> (stored: Int, omitted: Int) {
-        let minutes = try connection.query(
-            """
-            SELECT edges FROM otel_service_minute_edges
-            \(ServiceEdgeRound.isOfHour) AND tenant = $2 ORDER BY minute
-            """, tenantHour, deadlineNs: stepDeadlineNs)
         // No more than sixty minutes may have.
         var totals = EdgeTotals(edgeCountMax: .max)
-        for row in 0..<minutes.rowCount {
-            totals.add(PackedEdges(edges: minutes.bytes(row: row, column: 0)))
-        }
+        totals.add(
+            try connection.query(
+                """
+                SELECT edges FROM otel_service_minute_edges
+                \(ServiceEdgeRound.isOfHour) AND tenant = $2 ORDER BY minute
+                """, tenantHour, deadlineNs: stepDeadlineNs))
         let edges = totals.most(ServiceEdgeLimits.edgesPerHourMax)
         var packer = EdgePacker()
         for start in stride(from: 0, to: edges.count, by: ServiceEdgeLimits.latenciesAtOnceMax) {
@@ -109,18 +97,13 @@ extension ServiceEdgeRound {
             var parameters = tenantHour
             parameters.append(startNs)
             parameters.append(startNs + partNs)
-            let minutes = try connection.query(
-                """
-                SELECT edges, latency_buckets FROM otel_service_minute_edges
-                \(ServiceEdgeRound.isOfHour) AND tenant = $2
-                    AND minute >= otel_time($3) AND minute < otel_time($4)
-                """, parameters, deadlineNs: stepDeadlineNs)
-            for row in 0..<minutes.rowCount {
-                latencies.add(
-                    PackedEdges(
-                        edges: minutes.bytes(row: row, column: 0),
-                        latencyBuckets: minutes.bytes(row: row, column: 1)))
-            }
+            latencies.add(
+                try connection.query(
+                    """
+                    SELECT edges, latency_buckets FROM otel_service_minute_edges
+                    \(ServiceEdgeRound.isOfHour) AND tenant = $2
+                        AND minute >= otel_time($3) AND minute < otel_time($4)
+                    """, parameters, deadlineNs: stepDeadlineNs))
         }
         return latencies
     }
@@ -138,32 +121,5 @@ extension ServiceEdgeRound {
             SELECT otel_time($1), $2, $3 + sum(omitted_edge_count)
             FROM otel_service_edge_minutes \(ServiceEdgeRound.isOfHour)
             """, parameters, deadlineNs: stepDeadlineNs)
-    }
-}
-
-extension PGConnection {
-    /// Begins of hours that have all sixty of their minutes in the table `minutes`, and are not in
-    /// the table `hours`, in Unix nanoseconds, newest first. None before the second look at its
-    /// last minute, which computes that anew in any case.
-    mutating func wholeHours(
-        notIn hours: String, minutes: String, nowUnixNs: Int64, deadlineNs: UInt64
-    ) throws(DatabaseError) -> [Int64] {
-        let secondLookNs = ServiceEdgeLimits.looksAfterNs[1]
-        var parameters = QueryParameters()
-        parameters.append(nowUnixNs - secondLookNs - ServiceEdgeLimits.hourNs)
-        let result = try query(
-            """
-            SELECT otel_unix_nano(hour.hour)
-            FROM (SELECT date_trunc('hour', min(minute), 'UTC') FROM \(minutes)) AS first (start)
-            CROSS JOIN LATERAL generate_series(first.start, otel_time($1), interval '1 hour')
-                AS hour
-            WHERE NOT EXISTS (SELECT FROM \(hours) AS known WHERE known.hour = hour.hour)
-                AND (SELECT count(*) FROM \(minutes)
-                    WHERE minute >= hour.hour AND minute < hour.hour + interval '1 hour'
-                        AND computed_at >= minute + interval '1 minute'
-                            + \(secondLookNs / 1_000) * interval '1 microsecond') = 60
-            ORDER BY hour.hour DESC
-            """, parameters, deadlineNs: deadlineNs)
-        return (0..<result.rowCount).compactMap { result.integer(row: $0, column: 0) }
     }
 }

@@ -6,23 +6,15 @@ extension ServiceFigureRound {
     func addUpHours(
         into outcome: inout Outcome, on connection: inout PGConnection
     ) throws(DatabaseError) {
-        let due = try connection.wholeHours(
+        let hours = try connection.addUpWholeHours(
             notIn: "otel_service_figure_hours", minutes: "otel_service_figure_minutes",
-            nowUnixNs: nowUnixNs, deadlineNs: stepDeadlineNs)
-        for (done, hourNs) in due.enumerated() {
-            if connection.stop.isFired { throw .stopped() }
-            guard !isOver else {
-                outcome.leftCount += due.count - done
-                return
-            }
-            do throws(DatabaseError) {
-                try addUp(hourNs, on: &connection)
-                outcome.hourCount += 1
-            } catch {
-                guard connection.isUsable, error.disposition != .stopped else { throw error }
-                outcome.firstError = outcome.firstError ?? error
-            }
+            nowUnixNs: nowUnixNs, untilNs: untilNs
+        ) { (hourNs, connection) throws(DatabaseError) in
+            try addUp(hourNs, on: &connection)
         }
+        outcome.hourCount += hours.doneCount
+        outcome.leftCount += hours.leftCount
+        outcome.firstError = outcome.firstError ?? hours.firstError
     }
 
     /// Whose figures they are.

@@ -31,9 +31,8 @@ struct JaegerDependencies: ~Copyable {
     private static func statement(_ totals: EdgeTotals, service: String?) -> SQLStatement {
         var statement = SQLStatement()
         let none = statement.bind(JaegerTraces.noServiceName)
-        let ids = totals.most()
-        let edges = statement.bind(ids)
-        let calls = statement.bind(ids.map { totals[$0].callCount })
+        let edges = statement.bind(totals.edges)
+        let calls = statement.bind(totals.edges.map { totals[$0].callCount })
         let side = service.map { statement.bind($0) }
         let condition = side.map { "WHERE \($0) IN (edge.parent, edge.child)" } ?? ""
         statement.text = """

@@ -40,10 +40,7 @@ struct EdgeReading {
     func totals(from session: inout ReadSession) throws(QueryFailure) -> EdgeTotals {
         var totals = EdgeTotals(edgeCountMax: EdgeReading.edgeCountMax)
         for statement in statements("edges", edgeCountMax: EdgeReading.edgesPerStatementMax) {
-            let rows = try session.query(statement)
-            for row in 0..<rows.rowCount {
-                totals.add(PackedEdges(edges: rows.bytes(row: row, column: 0)))
-            }
+            totals.add(try session.query(statement))
         }
         return totals
     }
@@ -56,13 +53,7 @@ struct EdgeReading {
         for statement in statements(
             "edges, latency_buckets", edgeCountMax: EdgeReading.latenciesPerStatementMax)
         {
-            let rows = try session.query(statement)
-            for row in 0..<rows.rowCount {
-                latencies.add(
-                    PackedEdges(
-                        edges: rows.bytes(row: row, column: 0),
-                        latencyBuckets: rows.bytes(row: row, column: 1)))
-            }
+            latencies.add(try session.query(statement))
         }
         return latencies
     }
