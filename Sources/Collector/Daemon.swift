@@ -176,12 +176,6 @@ package struct Daemon {
         _ partitions: PartitionMaker, _ spool: Spool?, _ tls: TLSKeeper?, _ counters: Counters
     ) throws(DaemonError) -> Pipeline {
         let inherited = sockets.take(.grpc)
-        if sockets.rest.contains(.api) {
-            throw DaemonError(
-                .cannotListen,
-                "systemd hands over a socket named \"api\", which this version opens by itself; "
-                    + "remove that socket unit")
-        }
         do throws(SystemError) {
             return try Pipeline(
                 configuration, partitions: partitions, database: database, spool: spool,
@@ -209,6 +203,9 @@ package struct Daemon {
                 if let adopted = reload() {
                     pipeline.adopt(adopted)
                     tls?.adopt(adopted.tls)
+                } else {
+                    // A mistake elsewhere in the configuration keeps no new certificate out.
+                    tls?.load()
                 }
                 serviceManager.ready(status: "serving")
             case nil: break

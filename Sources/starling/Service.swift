@@ -47,7 +47,8 @@ final class Service {
     /// Takes over what may change while running. A configuration with mistakes changes nothing.
     private func reload() -> Configuration? {
         do {
-            let (adopted, changes) = configuration.adopting(try sources.load().configuration)
+            let (adopted, changes) = try configuration.adopting(
+                try sources.load().configuration, activated: sources.activated)
             configuration = adopted
             sink.adopt(adopted.log)
             var logger = self.logger

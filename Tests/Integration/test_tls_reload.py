@@ -136,6 +136,7 @@ def test_sighup_with_a_bad_file_changes_nothing(patient):
     hang_up(patient.starling)
     assert "the configuration stays as it was" in patient.starling.daemon.stderr()
     assert "there is no certificate in it" in patient.starling.daemon.stderr()
+    assert patient.count('starling_tls_reloads_total{result="refused"}') == 1
     assert serial(patient) == old
 
 

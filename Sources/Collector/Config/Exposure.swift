@@ -12,24 +12,15 @@ extension ConfigurationLoader {
         activated: [ListenerName: Endpoint] = [:],
         isLoopback: (Endpoint) -> Bool = { $0.isLoopback() }
     ) {
-        for listener in ListenerName.allCases {
-            let inherited = activated[listener]
-            guard let endpoint = inherited ?? configuration.listen[listener],
-                !isLoopback(endpoint)
-            else { continue }
-            let place =
-                inherited == nil ? "\(endpoint)" : "\(endpoint), the socket that systemd opened"
-            checkExposure(of: listener, at: place)
-            noteClearText(on: listener, at: place)
+        for reached in configuration.reached(activated: activated, isLoopback: isLoopback) {
+            checkExposure(of: reached.listener, at: reached.place)
+            noteClearText(on: reached.listener, at: reached.place)
         }
     }
 
     /// Whether other machines could come in without showing who they are.
     private mutating func checkExposure(of listener: ListenerName, at place: String) {
-        let auth = configuration.auth
-        guard !auth.isRequired, !auth.isAnonymousAllowed, !asksForCertificate(listener) else {
-            return
-        }
+        guard !configuration.asksWhoComesIn(at: listener) else { return }
         report(
             [listener.key, "auth.required", "auth.allow_anonymous"],
             ValueFault(
@@ -64,12 +55,6 @@ extension ConfigurationLoader {
                 "clients are not asked for a certificate, so this has no effect",
                 remedy: "set tls.client_auth to optional or required, or this to false"))
     }
-
-    /// Whether nobody comes in at `listener`, which is no unix socket, without a certificate.
-    private func asksForCertificate(_ listener: ListenerName) -> Bool {
-        configuration.speaksTLS(listener)
-            && configuration.tls.settings.clientAuthentication == .required
-    }
 }
 
 extension ListenerName {
@@ -78,6 +63,49 @@ extension ListenerName {
 }
 
 extension Configuration {
+    /// What is wrong with this, as what a reload makes of the running configuration: listeners
+    /// where other machines would come in without showing who they are.
+    ///
+    /// A file may be right and this is not, where the file replaces certificates by tokens: the
+    /// first takes effect at once, the second needs a restart.
+    func problemsOfReload(
+        activated: [ListenerName: Endpoint],
+        isLoopback: (Endpoint) -> Bool = { $0.isLoopback() }
+    ) -> [ConfigurationProblem] {
+        reached(activated: activated, isLoopback: isLoopback)
+            .filter { !asksWhoComesIn(at: $0.listener) }
+            .map { reached in
+                ConfigurationProblem(
+                    place: nil, key: "tls.client_auth", value: nil,
+                    problem: "other machines can connect to \(reached.place) "
+                        + "(\(reached.listener.key)), and until a restart nobody would be asked "
+                        + "who they are",
+                    remedy: "restart the daemon, which takes all of the file over at once")
+            }
+    }
+
+    /// Listeners that other machines can connect to, with where they are in words.
+    fileprivate func reached(
+        activated: [ListenerName: Endpoint], isLoopback: (Endpoint) -> Bool
+    ) -> [(listener: ListenerName, place: String)] {
+        ListenerName.allCases.compactMap { listener in
+            let inherited = activated[listener]
+            guard let endpoint = inherited ?? listen[listener], !isLoopback(endpoint) else {
+                return nil
+            }
+            let place =
+                inherited == nil ? "\(endpoint)" : "\(endpoint), the socket that systemd opened"
+            return (listener, place)
+        }
+    }
+
+    /// Whether who comes in at `listener`, which is no unix socket, has to show who they are; true
+    /// as well where the operator does not want that.
+    fileprivate func asksWhoComesIn(at listener: ListenerName) -> Bool {
+        auth.isRequired || auth.isAnonymousAllowed
+            || speaksTLS(listener) && tls.settings.clientAuthentication == .required
+    }
+
     /// Whether `listener`, where it is no unix socket, speaks TLS.
     fileprivate func speaksTLS(_ listener: ListenerName) -> Bool {
         tls.isOn && tls.listeners.contains(listener)

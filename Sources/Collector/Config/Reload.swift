@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+package import Socket
 
 extension Configuration {
     /// What a reload would change.
@@ -12,10 +13,13 @@ extension Configuration {
     }
 
     /// This configuration with the reloadable keys of `other`, and every difference between the
-    /// two.
+    /// two. `activated` are the sockets that take the place of `listen.*`.
+    ///
+    /// Throws where the two together would let other machines in unasked. May ask the resolver, and
+    /// so block.
     package func adopting(
-        _ other: Configuration
-    ) -> (configuration: Configuration, changes: [Change]) {
+        _ other: Configuration, activated: [ListenerName: Endpoint] = [:]
+    ) throws(ConfigurationError) -> (configuration: Configuration, changes: [Change]) {
         var result = self
         var changes: [Change] = []
         for key in ConfigurationKey.all where key.text(self) != key.text(other) {
@@ -36,6 +40,8 @@ extension Configuration {
                     newText: other.attributes.rules.summary, isAdopted: true))
             result.attributes.rules = other.attributes.rules
         }
+        let problems = result.problemsOfReload(activated: activated)
+        guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         return (result, changes)
     }
 

@@ -93,7 +93,8 @@ final class TLSKeeper: Sendable {
         warnIfDue(nowNs: nowNs)
     }
 
-    private func load() {
+    /// Loads the files, changed or not; those in force stay where that fails.
+    func load() {
         // Before the files are read: what changes meanwhile is seen the next time.
         let security = state.withLock { state in
             state.stamps = state.security.settings.files.map { FileStamp($0) }

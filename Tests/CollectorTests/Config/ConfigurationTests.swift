@@ -487,7 +487,7 @@ private func problems(
         let new = try load(
             overrides: ["log.level=debug", "server.loops=9", "database.url=postgres://u:b@i/d"]
         ).configuration
-        let (result, changes) = old.adopting(new)
+        let (result, changes) = try old.adopting(new)
         #expect(result.log.level == .debug)
         #expect(result.server.loopCount == old.server.loopCount)
         #expect(result.database.url == old.database.url)
@@ -504,8 +504,8 @@ private func problems(
             ])
     }
 
-    @Test func nothingChangesBetweenEquals() {
-        #expect(Configuration.defaults.adopting(.defaults).changes.isEmpty)
+    @Test func nothingChangesBetweenEquals() throws {
+        #expect(try Configuration.defaults.adopting(.defaults).changes.isEmpty)
     }
 }
 

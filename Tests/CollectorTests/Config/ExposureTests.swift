@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Socket
+import TLS
 import Testing
 
 @testable import Collector
@@ -103,6 +104,43 @@ import Testing
             overrides: ["listen.grpc=0.0.0.0:4317", "auth.allow_anonymous=true"])
         sources.isForDaemon = true
         #expect(try sources.load().configuration.notes.isEmpty)
+    }
+
+    // Goal: a reload does not open what the start kept closed, although the new file alone would be
+    // right. Method: certificates go at once, what is to replace them needs a restart.
+    @Test(
+        arguments: [
+            ("listen.grpc=0.0.0.0:4317", ["auth.required=true"], false),
+            ("listen.grpc=0.0.0.0:4317", ["auth.allow_anonymous=true"], false),
+            ("listen.grpc=0.0.0.0:4317", ["listen.grpc=127.0.0.1:4317"], false),
+            ("listen.grpc=127.0.0.1:4317", [], true),
+        ] as [(String, [String], Bool)])
+    func aReloadOpensNothing(listen: String, change: [String], isTaken: Bool) throws {
+        let pair = ["tls.certificate_file=/c", "tls.key_file=/k"]
+        let mutual = ["tls.client_auth=required", "tls.client_ca_file=/a"]
+        let running = try ConfigurationSources(overrides: [listen] + pair + mutual).load()
+        let wanted = try ConfigurationSources(overrides: [listen] + pair + change).load()
+        let adopted = Result { () throws(ConfigurationError) in
+            try running.configuration.adopting(wanted.configuration).configuration
+        }
+        switch adopted {
+        case .success(let configuration):
+            #expect(isTaken && configuration.tls.settings.clientAuthentication == .none)
+        case .failure(let error):
+            #expect(!isTaken && error.problems.map(\.key) == ["tls.client_auth"])
+            #expect(error.description.contains("0.0.0.0:4317 (listen.grpc)"))
+        }
+    }
+
+    @Test func aReloadOpensNoSocketOfSystemd() throws {
+        let pair = ["tls.certificate_file=/c", "tls.key_file=/k"]
+        let mutual = ["tls.client_auth=required", "tls.client_ca_file=/a"]
+        let running = try ConfigurationSources(overrides: pair + mutual).load().configuration
+        let wanted = try ConfigurationSources(overrides: pair).load().configuration
+        #expect(throws: ConfigurationError.self) {
+            try running.adopting(
+                wanted, activated: [.http: .tcp(host: "192.0.2.7", port: 4318)])
+        }
     }
 
     /// `starling token create` must work before there is a token.
