@@ -194,7 +194,8 @@ extension FileDescriptor {
 }
 
 extension Endpoint {
-    /// Where the socket `raw` is, which stays its owner's; nil where it is no socket.
+    /// Where the socket `raw` is, which stays its owner's; nil where it is no socket, or one that
+    /// neither speaks IP nor belongs to this machine alone.
     package init?(boundTo raw: Int32) {
         var storage = sockaddr_storage()
         var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -209,6 +210,7 @@ extension Endpoint {
             self = .tcp(host: address.hostText, port: address.port)
             return
         }
+        guard storage.ss_family == sa_family_t(AF_UNIX) else { return nil }
         // A name in the abstract namespace begins with a zero byte, and is shown with an @.
         let path = unsafe withUnsafeBytes(of: &storage) { bytes in
             let name = unsafe bytes[2..<max(2, Int(size))]

@@ -223,7 +223,7 @@ def test_unix_socket_of_systemd_stays_in_place(binary, database, scratch, listen
         daemon.kill()
 
 
-@pytest.mark.parametrize("names", ["otlp", "", "grpc:grpc", "api"])
+@pytest.mark.parametrize("names", ["otlp", "", "grpc:grpc", "api", "jaeger"])
 def test_socket_that_is_not_understood_is_an_error(binary, database, scratch, listening, names):
     sockets = [listening() for _ in names.split(":")]
     daemon = ActivatedDaemon(binary, database, scratch, sockets, names)

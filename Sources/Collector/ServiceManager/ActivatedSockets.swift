@@ -13,6 +13,9 @@ package struct ActivatedSockets: Sendable, Equatable {
 
     /// The variables that `init` looks at.
     package static let variableNames = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"]
+    /// Those that can be handed over. Others are not taken, because nobody would serve them, and
+    /// who can reach the daemon would be judged by them.
+    private static let names: [ListenerName] = [.grpc, .http]
     /// SD_LISTEN_FDS_START.
     private static let firstDescriptor: Int32 = 3
     private static let countMax: Int32 = 16
@@ -25,7 +28,8 @@ package struct ActivatedSockets: Sendable, Equatable {
             let text = environment["LISTEN_FDS"]
         else { return }
         guard let count = Int32(text), (0...ActivatedSockets.countMax).contains(count) else {
-            throw ActivatedSockets.fault("LISTEN_FDS is \(text)", "no more than three sockets")
+            throw ActivatedSockets.fault(
+                "LISTEN_FDS is \(text)", "no more than \(ActivatedSockets.names.count) sockets")
         }
         let names = (environment["LISTEN_FDNAMES"] ?? "").split(
             separator: ":", omittingEmptySubsequences: false)
@@ -36,11 +40,14 @@ package struct ActivatedSockets: Sendable, Equatable {
     }
 
     private mutating func add(_ written: String, _ descriptor: Int32) throws(DaemonError) {
-        let known = ListenerName.allCases.map(\.rawValue).joined(separator: ", ")
-        guard let name = ListenerName(rawValue: written) else {
+        let known = ActivatedSockets.names.map(\.rawValue).joined(separator: " or ")
+        guard let name = ListenerName(rawValue: written), ActivatedSockets.names.contains(name)
+        else {
+            let others = ListenerName.allCases.filter { !ActivatedSockets.names.contains($0) }
             throw ActivatedSockets.fault(
                 "systemd hands over a socket named \"\(written)\"",
-                "FileDescriptorName= of its unit to one of \(known)")
+                "FileDescriptorName= of its unit to \(known); the daemon itself opens those of "
+                    + others.map { "listen.\($0.rawValue)" }.joined(separator: " and "))
         }
         guard descriptors[name] == nil else {
             throw ActivatedSockets.fault(
@@ -63,10 +70,13 @@ package struct ActivatedSockets: Sendable, Equatable {
         ProcessEnvironment.remove(variableNames)
         let sockets = try ActivatedSockets(environment: environment, processID: getpid())
         for (name, descriptor) in sockets.descriptors {
-            guard linux_adopt(descriptor) == 0, Listener.isListening(descriptor) else {
+            guard linux_adopt(descriptor) == 0, Listener.isListening(descriptor),
+                Endpoint(boundTo: descriptor) != nil
+            else {
                 throw fault(
-                    "the socket for \(name.rawValue) that systemd hands over does not listen",
-                    "ListenStream= in its unit")
+                    "the socket for \(name.rawValue) that systemd hands over does not listen to "
+                        + "streams of IP or of UNIX",
+                    "ListenStream= in its unit to a port, an address with one, or a path")
             }
         }
         return sockets
@@ -76,9 +86,6 @@ package struct ActivatedSockets: Sendable, Equatable {
     package mutating func take(_ name: ListenerName) -> Int32? {
         descriptors.removeValue(forKey: name)
     }
-
-    /// Names of those that nobody has taken.
-    package var rest: [ListenerName] { ListenerName.allCases.filter { descriptors[$0] != nil } }
 
     /// Where they are; whoever hands them over decides that, not `listen.*`.
     package var endpoints: [ListenerName: Endpoint] {

@@ -15,10 +15,9 @@ import Testing
     }
 
     @Test func descriptorsBeginAtThree() throws {
-        var sockets = try sockets("2", "api:grpc")
-        let taken = [sockets.take(.grpc), sockets.take(.grpc)]
-        #expect(taken == [4, nil])
-        #expect(sockets.rest == [.api])
+        var sockets = try sockets("2", "http:grpc")
+        let taken = [sockets.take(.grpc), sockets.take(.grpc), sockets.take(.http)]
+        #expect(taken == [4, nil, 3])
     }
 
     @Test(arguments: ["8", "", "seven"])
@@ -34,7 +33,7 @@ import Testing
     @Test(
         arguments: [
             ("1", nil), ("1", "starling.socket"), ("1", ""), ("2", "grpc"), ("2", "grpc:grpc"),
-            ("-1", "grpc"), ("one", "grpc"), ("17", "grpc"),
+            ("-1", "grpc"), ("1", "api"), ("2", "grpc:jaeger"), ("one", "grpc"), ("17", "grpc"),
         ] as [(String, String?)])
     func whatIsNotUnderstoodIsAnError(count: String, names: String?) {
         #expect(throws: DaemonError.self) { try sockets(count, names) }
