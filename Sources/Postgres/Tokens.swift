@@ -40,8 +40,8 @@ extension PGConnection {
         return stamp
     }
 
-    /// Tokens by age: those that count, and those that were revoked in the last `revokedDays`. At
-    /// most `countMax`, the revoked ones last.
+    /// Tokens by age: those that count, certificates that are revoked, and tokens that were revoked
+    /// in the last `revokedDays`. At most `countMax`, the revoked ones last.
     package mutating func loadTokens(
         revokedDays: Int, countMax: Int, deadlineNs: UInt64
     ) throws(DatabaseError) -> [StoredToken] {
@@ -51,8 +51,10 @@ extension PGConnection {
         let result = try query(
             """
             SELECT \(StoredToken.columns) FROM otel_tokens
-            WHERE revoked_at IS NULL OR revoked_at > now() - make_interval(days => $1)
-            ORDER BY revoked_at IS NOT NULL, token_id LIMIT $2
+            WHERE revoked_at IS NULL OR certificate_name IS NOT NULL
+                OR revoked_at > now() - make_interval(days => $1)
+            ORDER BY revoked_at IS NOT NULL, revoked_at IS NOT NULL AND certificate_name IS NULL,
+                revoked_at DESC, token_id LIMIT $2
             """, parameters, deadlineNs: deadlineNs)
         return StoredToken.rows(of: result)
     }
@@ -135,11 +137,18 @@ extension StoredToken {
         token_id, name, prefix, hash, certificate_name, \
         'ingest' = ANY (scopes), 'read' = ANY (scopes), 'admin' = ANY (scopes), tenant, \
         items_per_second, bytes_per_second, \
-        (extract(epoch FROM created_at) * 1000000000)::int8, \
-        (extract(epoch FROM expires_at) * 1000000000)::int8, \
-        (extract(epoch FROM revoked_at) * 1000000000)::int8, \
-        (extract(epoch FROM last_used_at) * 1000000000)::int8
+        \(unixNs(of: "created_at")), \(unixNs(of: "expires_at")), \(unixNs(of: "revoked_at")), \
+        \(unixNs(of: "last_used_at"))
         """
+
+    /// What somebody wrote by hand may lie beyond what 64 bits can say. Of no time there is none:
+    /// `least` and `greatest` would pass a null over.
+    private static func unixNs(of column: String) -> String {
+        """
+        CASE WHEN \(column) IS NOT NULL THEN greatest(0, least(9223372036854775807, \
+        extract(epoch FROM \(column)) * 1000000000))::int8 END
+        """
+    }
 
     fileprivate static func rows(of result: borrowing QueryResult) -> [StoredToken] {
         var tokens: [StoredToken] = []

@@ -73,10 +73,24 @@ def test_list_and_revoke(tokens, db):
 
 
 def test_old_revoked_ones_are_not_shown(tokens, db):
-    tokens.create(name="old")
-    tokens.revoke("old")
+    """But for certificates: the daemon has to know that it is not to let them in."""
+    for name, options in {"old": (), "edge": ("--certificate-name", "edge.example")}.items():
+        tokens.create(*options, name=name)
+        tokens.revoke(name)
     db.execute("UPDATE otel_tokens SET revoked_at = now() - interval '31 days'")
-    assert tokens.list() == []
+    assert [token["name"] for token in tokens.list()] == ["edge"]
+    assert tokens.create("--certificate-name", "edge.example", name="edge")["state"] == "live"
+
+
+@pytest.mark.parametrize("time", ["2999-12-31", "0001-01-01"])
+def test_times_that_somebody_wrote_by_hand(tokens, db, time):
+    tokens.create(name="live")
+    tokens.create(name="odd")
+    db.execute("UPDATE otel_tokens SET created_at = %(time)s, last_used_at = %(time)s, revoked_at = "
+               "CASE name WHEN 'odd' THEN %(time)s::timestamptz END", {"time": time})
+    states = {token["name"]: token["state"] for token in tokens.list()}
+    assert states == {"live": "live"} | ({"odd": "revoked"} if time > "2026" else {})
+    assert tokens.revoke("live")["state"] == "revoked"
 
 
 @pytest.mark.parametrize(("arguments", "status", "parts"), [

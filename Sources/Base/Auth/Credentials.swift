@@ -10,6 +10,10 @@ package struct Credentials: Sendable {
     package private(set) var token: [UInt8]?
     /// Something was sent that cannot be a token: another scheme, too long, or two that differ.
     package private(set) var isUnusable = false
+    /// The secret that is meant as one of ours, whatever else was sent; nil without one.
+    package private(set) var ownToken: [UInt8]?
+    /// Two that differ are meant as ours.
+    package private(set) var isAmbiguous = false
     /// What the connection's certificate proves; nil without one. Counts where there is no token.
     package var certificate: PeerIdentity?
 
@@ -38,6 +42,10 @@ package struct Credentials: Sendable {
             return isUnusable = true
         }
         let bytes = unsafe Array(secret.slice(offset: start, count: end - start).buffer)
+        if TokenText.hasPrefix(bytes) {
+            if let ownToken, ownToken != bytes { isAmbiguous = true }
+            ownToken = bytes
+        }
         if let token, token != bytes { return isUnusable = true }
         token = bytes
     }

@@ -69,7 +69,7 @@ package struct DatabaseTokens {
             let live = try connection.loadTokens(
                 revokedDays: 0, countMax: StoredToken.liveCountMax,
                 deadlineNs: settings.statementDeadlineNs)
-            return (nil, live)
+            return (nil, live.filter { $0.revokedUnixNs == nil })
         }
         guard let stored else { throw DatabaseTokens.refusal(wanted, among: live) }
         return (Token(stored), secret)
@@ -96,7 +96,7 @@ package struct DatabaseTokens {
                 + "some, or share them")
     }
 
-    /// All of the last 30 days and all that count, the latter first.
+    /// All that count, then names of certificates that are revoked, and tokens of the last 30 days.
     package func list() throws(DaemonError) -> [Token] {
         try withConnection { connection throws(DatabaseError) in
             try connection.loadTokens(

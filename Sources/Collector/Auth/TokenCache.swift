@@ -57,17 +57,28 @@ final class TokenCache: Authenticator {
     }
 
     private func verdict(_ credentials: Credentials, for access: Access) -> AuthVerdict {
-        guard let token = credentials.token, !credentials.isUnusable else {
-            if acceptsCertificates, !credentials.isUnusable,
-                let certificate = credentials.certificate
-            {
-                return verdict(certificate, for: access)
-            }
-            guard isRequired else { return .admitted(nil) }
-            return .refused(credentials.isUnusable ? .malformed : .missing)
+        guard isRequired else { return welcome(credentials, for: access) }
+        guard !credentials.isUnusable else { return .refused(.malformed) }
+        if let token = credentials.token { return verdict(token, for: access) }
+        guard acceptsCertificates, let certificate = credentials.certificate else {
+            return .refused(.missing)
         }
-        // What is meant for a proxy on the way is none of our business, unless we ask for a token.
-        guard isRequired || TokenText.hasPrefix(token) else { return .admitted(nil) }
+        return verdict(certificate, for: access)
+    }
+
+    /// Where strangers are welcome, what is not meant for us is none of our business, for example
+    /// what a proxy on the way asks for. It hides nothing that is: else whoever adds a header would
+    /// get rid of tenant, quota and revocation.
+    private func welcome(_ credentials: Credentials, for access: Access) -> AuthVerdict {
+        guard !credentials.isAmbiguous else { return .refused(.malformed) }
+        if let token = credentials.ownToken { return verdict(token, for: access) }
+        guard acceptsCertificates, let certificate = credentials.certificate else {
+            return .admitted(nil)
+        }
+        return verdict(certificate, for: access)
+    }
+
+    private func verdict(_ token: [UInt8], for access: Access) -> AuthVerdict {
         let now = clock()
         guard let table = table(nowNs: now.monotonicNs) else { return .refused(.notReady) }
         guard let entry = table.find(ContentHash(ofToken: token)) else {

@@ -7,7 +7,8 @@ internal import Rows
 ///
 /// Memory: about 500 bytes for each of at most `countMax` tokens. Thread: any.
 final class TokenTable: Sendable {
-    /// Live tokens, and as many that were revoked lately, so that their holders hear the truth.
+    /// Live tokens, and as many that are revoked: lately, so that their holders hear the truth, or
+    /// names of certificates, which would else be those of strangers.
     static let countMax = 2 * StoredToken.liveCountMax
     static let revokedDays = 30
 
@@ -24,7 +25,20 @@ final class TokenTable: Sendable {
     }
 
     private let byHash: [ContentHash: Entry]
-    private let byCertificate: [String: Entry]
+    private let byCertificate: [CertificateName: Entry]
+    /// A name byte for byte: strings that only look alike would be equal.
+    private struct CertificateName: Hashable {
+        let text: String
+
+        static func == (one: CertificateName, other: CertificateName) -> Bool {
+            one.text.utf8.elementsEqual(other.text.utf8)
+        }
+
+        func hash(into hasher: inout Hasher) {
+            for byte in text.utf8 { hasher.combine(byte) }
+        }
+    }
+
     /// Those that are neither revoked nor, at `readUnixNs`, expired.
     let liveCount: Int
     /// What the database called this state of the list, or an older one.
@@ -39,7 +53,7 @@ final class TokenTable: Sendable {
             for identity in previous.identities { known[identity.tokenID] = identity }
         }
         var byHash: [ContentHash: Entry] = [:]
-        var byCertificate: [String: Entry] = [:]
+        var byCertificate: [CertificateName: Entry] = [:]
         var liveCount = 0
         for token in tokens {
             let entry = Entry(
@@ -50,7 +64,9 @@ final class TokenTable: Sendable {
             if entry.failure(nowUnixNs: nowUnixNs) == nil { liveCount += 1 }
             if let hash = token.hash { byHash[hash] = entry }
             // Of several with one name, the one that is not revoked; those come first.
-            if let name = token.certificateName, byCertificate[name] == nil {
+            if let name = token.certificateName.map(CertificateName.init),
+                byCertificate[name] == nil
+            {
                 byCertificate[name] = entry
             }
         }
@@ -62,7 +78,9 @@ final class TokenTable: Sendable {
 
     func find(_ hash: ContentHash) -> Entry? { byHash[hash] }
 
-    func find(certificate name: String) -> Entry? { byCertificate[name] }
+    func find(certificate name: String) -> Entry? {
+        byCertificate[CertificateName(text: name)]
+    }
 
     var identities: [Identity] {
         byHash.values.map(\.identity) + byCertificate.values.map(\.identity)

@@ -74,10 +74,16 @@ private struct Bench {
     }
 
     private func judge(_ token: String?, _ access: Access, _ names: [String]?) -> AuthVerdict {
+        judge(token.map { [("x-api-key", $0)] } ?? [], access, names: names)
+    }
+
+    func judge(
+        _ fields: [(String, String)], _ access: Access = .ingest, names: [String]? = nil
+    ) -> AuthVerdict {
         var credentials = Credentials()
         credentials.certificate = names.map { PeerIdentity(names: $0, fingerprint: "") }
-        if let token {
-            let (name, value) = (Array("x-api-key".utf8), Array(token.utf8))
+        for (name, value) in fields {
+            let (name, value) = (Array(name.utf8), Array(value.utf8))
             unsafe name.withUnsafeBytes { name in
                 unsafe value.withUnsafeBytes { value in
                     unsafe credentials.add(name: ByteSlice(name), value: ByteSlice(value))
@@ -128,6 +134,61 @@ private struct Bench {
         #expect(bench.verdict(revoked) == .revoked)
         #expect(bench.verdict("for a proxy") == nil)
         #expect(bench.identity(nil) == nil && bench.verdict(nil) == nil)
+    }
+
+    // Goal: what is added for somebody else takes neither tenant nor revocation away. Method: a
+    // proxy's header beside ours, in either order.
+    @Test(arguments: [
+        ("authorization", "Basic eDp5"), ("authorization", "Bearer for-a-proxy"),
+        ("x-api-key", "for-a-proxy"), ("x-api-key", String(repeating: "a", count: 200)),
+    ])
+    func aHeaderForAnotherHidesNothing(name: String, value: String) {
+        var bench = Bench(isRequired: false, acceptsCertificates: true)
+        let token = bench.add { $0.tenant = "acme" }
+        let revoked = bench.add { $0.revokedUnixNs = 5 }
+        _ = bench.add {
+            ($0.hash, $0.prefix, $0.certificateName, $0.tenant) = (nil, nil, "edge", "globex")
+        }
+        bench.load()
+        let foreign = (name, value)
+        func ours(_ token: String) -> (String, String) {
+            name == "x-api-key" ? ("authorization", "Bearer \(token)") : ("x-api-key", token)
+        }
+        for fields in [[foreign, ours(token)], [ours(token), foreign]] {
+            guard case .admitted(let identity?) = bench.judge(fields, names: ["edge"]) else {
+                Issue.record("nobody came in")
+                continue
+            }
+            #expect(identity.tenant == "acme")
+        }
+        for fields in [[foreign, ours(revoked)], [ours(revoked), foreign]] {
+            guard case .refused(.revoked) = bench.judge(fields) else {
+                Issue.record("a revoked token came in")
+                continue
+            }
+        }
+        if case .admitted(let identity) = bench.judge([foreign], names: ["edge"]) {
+            #expect(identity?.tenant == "globex")
+        } else {
+            Issue.record("a certificate was turned away")
+        }
+        let both = [("x-api-key", token), ("authorization", "Bearer \(revoked)")]
+        guard case .refused(.malformed) = bench.judge(both) else {
+            Issue.record("two tokens of ours came in")
+            return
+        }
+    }
+
+    @Test func namesOfCertificatesAreComparedByByte() {
+        var bench = Bench(acceptsCertificates: true)
+        for (name, tenant) in [("caf\u{e9}", "acme"), ("cafe\u{301}", "globex")] {
+            _ = bench.add {
+                ($0.hash, $0.prefix, $0.certificateName, $0.tenant) = (nil, nil, name, tenant)
+            }
+        }
+        bench.load()
+        #expect(bench.identity(nil, names: ["caf\u{e9}"])?.tenant == "acme")
+        #expect(bench.identity(nil, names: ["cafe\u{301}"])?.tenant == "globex")
     }
 
     @Test func certificatesByTheirFirstRegisteredName() {
