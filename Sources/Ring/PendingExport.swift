@@ -15,11 +15,13 @@ package struct PendingExport: ~Copyable, Sendable {
     package let arrivalUnixNs: UInt64
     /// Its number in the spool, if it comes from there.
     package let spoolNumber: UInt64?
+    /// What it has cost of its sender's quota; given back where the client is to send it again.
+    private let charge: QuotaCharge?
 
     package init(
         export: consuming Export, fingerprint: Fingerprint, ticket: consuming AckTicket,
         cancellation: Cancellation, deadlineNs: UInt64, arrivalUnixNs: UInt64,
-        spoolNumber: UInt64? = nil
+        spoolNumber: UInt64? = nil, charge: QuotaCharge? = nil
     ) {
         self.export = export
         self.fingerprint = fingerprint
@@ -28,6 +30,7 @@ package struct PendingExport: ~Copyable, Sendable {
         self.deadlineNs = deadlineNs
         self.arrivalUnixNs = arrivalUnixNs
         self.spoolNumber = spoolNumber
+        self.charge = charge
     }
 
     /// Whether somebody waits for the outcome: else its COPY must not be started, because the
@@ -39,6 +42,8 @@ package struct PendingExport: ~Copyable, Sendable {
     /// Answers, and lets the export go.
     package consuming func settle(_ outcome: Outcome) {
         let items = export.items
+        // Not where the client went away: the work was done at its word.
+        if case .retry = outcome { charge?.undo() }
         ticket.settle(outcome, items: items)
     }
 }

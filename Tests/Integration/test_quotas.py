@@ -125,6 +125,19 @@ def test_what_is_refused_is_charged_for(start, tokens):
     assert server.daemon.stop() == 0
 
 
+def test_what_holds_nothing_is_charged_for(start, tokens):
+    """It is as much work as what is stored."""
+    secret = tokens.secret("--rate-bytes", "1KiB")
+    server, _ = start()
+    request = otlp.request("traces", [])
+    request.resource_spans[0].resource.attributes.add(key="x").value.string_value = "x" * 300_000
+    with server.channel() as channel:
+        export = Export(channel)
+        export(request, metadata=bearer(secret))
+        assert throttled(export, spans(1), secret) == RETRY_SECONDS_MAX
+    assert server.daemon.stop() == 0
+
+
 def test_metrics_tell(start, tokens):
     secret, reader = tokens.secret("--rate-items", "1"), tokens.secret("--scope", "read")
     server, api = start()

@@ -33,13 +33,14 @@ private func makeExport(itemCount: Int, budget: MemoryBudget) throws -> Export {
 }
 
 private func makePending(
-    _ streamID: Int32, itemCount: Int = 1, ledger: AckLedger, budget: MemoryBudget
+    _ streamID: Int32, itemCount: Int = 1, ledger: AckLedger, budget: MemoryBudget,
+    charge: QuotaCharge? = nil
 ) throws -> PendingExport {
     PendingExport(
         export: try makeExport(itemCount: itemCount, budget: budget),
         fingerprint: Fingerprint(high: 0, low: UInt64(streamID)),
         ticket: ledger.open(AckAddress(connectionID: 1, streamID: streamID)),
-        cancellation: Cancellation(), deadlineNs: .max, arrivalUnixNs: 0)
+        cancellation: Cancellation(), deadlineNs: .max, arrivalUnixNs: 0, charge: charge)
 }
 
 /// Pushes, and drops what comes back; true when it came back.
@@ -72,6 +73,23 @@ private func push(_ pending: consuming PendingExport, to ring: BoundedRing) -> B
         #expect(streams == [[1, 2], [3], [4]])
         #expect(recorder.settlements.map(\.address.streamID) == [1, 2, 3, 4])
         #expect(recorder.ledger.openTicketCount == 0)
+    }
+
+    // Goal: who is to send an export again has not paid for it. Method: a quota that one export
+    // uses up, and every outcome.
+    @Test(
+        arguments: [
+            (.accepted, false), (.partial(rejectedItemCount: 1, message: ""), false),
+            (.retry(afterMs: 1, message: ""), true), (.refused(Refusal(.tooLarge, "")), false),
+            (.expired, false),
+        ] as [(Outcome, Bool)])
+    func whatIsToBeSentAgainIsNotCharged(outcome: Outcome, isGivenBack: Bool) throws {
+        let quota = TokenQuota(itemsPerSecond: 1, bytesPerSecond: 1)
+        let charge = QuotaCharge(quota, itemCount: 5, sizeBytes: 5)
+        let nowNs = Clock.monotonicNs
+        #expect(charge.take(nowNs: nowNs) == nil && charge.take(nowNs: nowNs) != nil)
+        try makePending(1, ledger: AckLedger {}, budget: budget, charge: charge).settle(outcome)
+        #expect((quota.waitNs(nowNs: nowNs) == nil) == isGivenBack)
     }
 
     // Goal: who waits hears when nothing comes, and still gets what is there. Method: a deadline

@@ -115,3 +115,24 @@ package final class TokenQuota: Sendable {
         bytes?.giveBack(sizeBytes)
     }
 }
+
+/// What one export takes of a quota, to be given back where it is not stored after all.
+package struct QuotaCharge: Sendable {
+    private let quota: TokenQuota
+    private let itemCount: Int
+    private let sizeBytes: Int
+
+    package init(_ quota: TokenQuota, itemCount: Int, sizeBytes: Int) {
+        self.quota = quota
+        self.itemCount = itemCount
+        self.sizeBytes = sizeBytes
+    }
+
+    /// Nil when it is granted, else after how long to come back.
+    package func take(nowNs: UInt64) -> UInt64? {
+        quota.take(itemCount: itemCount, sizeBytes: sizeBytes, nowNs: nowNs)
+    }
+
+    /// Gives back what was taken.
+    package func undo() { quota.giveBack(itemCount: itemCount, sizeBytes: sizeBytes) }
+}

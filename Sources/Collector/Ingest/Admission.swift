@@ -25,7 +25,10 @@ struct Admission: Sendable {
         do throws(Intake.Failure) {
             let decoded = try intake.decodeInline(
                 message, allowance: allowance, digest: &digest)
-            guard decoded.export.itemCount > 0 else { return .accepted }
+            guard decoded.export.itemCount > 0 else {
+                Charge.work(message, sizeBytes: decoded.bodySizeBytes)
+                return .accepted
+            }
             intake.push(
                 decoded, deadlineNs: deadlineNs, ticket: ticket(), cancellation: cancellation())
             #if DEBUG

@@ -2,31 +2,10 @@
 internal import Base
 internal import Decode
 
-/// What one export costs of the quota of its token.
-struct Charge {
-    private let quota: TokenQuota
-    private let itemCount: Int
-    private let sizeBytes: Int
-
+/// What messages cost of the quota of their token, and what a client is told that owes something.
+enum Charge {
     /// Not more often, whatever the rate.
     private static let waitMsMin = 100
-
-    /// Nil where there is no quota.
-    init?(_ decoded: borrowing Intake.Decoded) {
-        guard let quota = decoded.identity?.quota, !quota.isUnlimited else { return nil }
-        self.quota = quota
-        itemCount = decoded.export.itemCount
-        sizeBytes = decoded.bodySizeBytes
-    }
-
-    /// Nil when it is granted, else what the client is told.
-    func take(nowNs: UInt64) -> Outcome? {
-        quota.take(itemCount: itemCount, sizeBytes: sizeBytes, nowNs: nowNs)
-            .map { Charge.throttled(quota, waitNs: $0) }
-    }
-
-    /// The export was not stored after all.
-    func undo() { quota.giveBack(itemCount: itemCount, sizeBytes: sizeBytes) }
 
     /// What a client is told whose message is more work than it may have done while its token owes
     /// something; nil where nothing is owed. How many items it has is then not known.
@@ -37,12 +16,13 @@ struct Charge {
         return throttled(quota, waitNs: waitNs)
     }
 
-    /// Charges for a message that was refused for what is in it, and took the work of `sizeBytes`.
-    static func refused(_ message: borrowing ExportMessage, sizeBytes: Int) {
+    /// Charges for a message that nothing is stored of, because of what is in it or because there is
+    /// nothing, and that took the work of `sizeBytes`.
+    static func work(_ message: borrowing ExportMessage, sizeBytes: Int) {
         message.identity?.quota.bytes?.charge(sizeBytes, nowNs: Clock.monotonicNs)
     }
 
-    private static func throttled(_ quota: TokenQuota, waitNs: UInt64) -> Outcome {
+    fileprivate static func throttled(_ quota: TokenQuota, waitNs: UInt64) -> Outcome {
         let waitMs = Int(min(waitNs, 3_600_000_000_000) / 1_000_000) + 1
         let limits = [
             quota.items.map { "\($0.perSecond) items" },
@@ -58,14 +38,18 @@ struct Charge {
 
 extension Intake {
     /// Charges for an export, unless this daemon knows that it is committed: what is refused is
-    /// counted.
+    /// counted, and told in `outcome`. `charge` is what has to be given back if the export is not
+    /// stored after all; nil where there is no quota.
     ///
     /// After decoding, although that costs, so that the ledger says how many items were refused.
-    func take(_ charge: Charge?, for decoded: borrowing Decoded) -> Outcome? {
-        guard let charge, !isCommitted(decoded.fingerprint),
-            let outcome = charge.take(nowNs: Clock.monotonicNs)
-        else { return nil }
+    func charge(for decoded: borrowing Decoded) -> (outcome: Outcome?, charge: QuotaCharge?) {
+        guard let quota = decoded.identity?.quota, !quota.isUnlimited,
+            !isCommitted(decoded.fingerprint)
+        else { return (nil, nil) }
+        let charge = QuotaCharge(
+            quota, itemCount: decoded.export.itemCount, sizeBytes: decoded.bodySizeBytes)
+        guard let waitNs = charge.take(nowNs: Clock.monotonicNs) else { return (nil, charge) }
         losses.refused(decoded.export, arrivalUnixNs: Clock.unixNs)
-        return outcome
+        return (Charge.throttled(quota, waitNs: waitNs), nil)
     }
 }

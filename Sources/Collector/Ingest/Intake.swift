@@ -93,15 +93,14 @@ final class Intake: Sendable {
         cancellation: Cancellation
     ) {
         let fingerprint = decoded.fingerprint
-        let charge = Charge(decoded)
-        if let outcome = take(charge, for: decoded) {
-            return ticket.settle(outcome, items: decoded.export.items)
-        }
+        let (outcome, charge) = charge(for: decoded)
+        if let outcome { return ticket.settle(outcome, items: decoded.export.items) }
         guard let bufferLedger else {
             let pending = PendingExport(
                 export: decoded.export, fingerprint: fingerprint, ticket: ticket,
-                cancellation: cancellation, deadlineNs: deadlineNs, arrivalUnixNs: Clock.unixNs)
-            return queue(pending, charge)
+                cancellation: cancellation, deadlineNs: deadlineNs, arrivalUnixNs: Clock.unixNs,
+                charge: charge)
+            return queue(pending)
         }
         let items = decoded.export.items
         let pending = PendingExport(
@@ -123,11 +122,10 @@ final class Intake: Sendable {
     }
 
     /// Pushes `pending`, whose client waits for its commit.
-    private func queue(_ pending: consuming PendingExport, _ charge: Charge?) {
+    private func queue(_ pending: consuming PendingExport) {
         if isCommitted(pending) { return pending.settle(.accepted) }
         guard let refused = ring.tryPush(pending) else { return }
         losses.refused(refused)
-        charge?.undo()
         #if DEBUG
         if TestBreak.isOn(.ackWhenFull) { return refused.settle(.accepted) }
         #endif
@@ -165,7 +163,7 @@ final class Intake: Sendable {
                 digest: &digest)
         } catch {
             if case .outcome(.refused) = error {
-                Charge.refused(message, sizeBytes: max(message.payload.count, work.madeBytes))
+                Charge.work(message, sizeBytes: max(message.payload.count, work.madeBytes))
             }
             throw error
         }

@@ -103,7 +103,10 @@ final class LargeDecoder: @unchecked Sendable {
         if let outcome = Charge.owed(job.message) { return ticket.settle(outcome) }
         do throws(Intake.Failure) {
             let decoded = try intake.decode(job.message, digest: &digest)
-            guard decoded.export.itemCount > 0 else { return ticket.settle(.accepted) }
+            guard decoded.export.itemCount > 0 else {
+                Charge.work(job.message, sizeBytes: decoded.bodySizeBytes)
+                return ticket.settle(.accepted)
+            }
             intake.push(
                 decoded, deadlineNs: deadlineNs, ticket: ticket, cancellation: job.cancellation)
         } catch {
