@@ -135,7 +135,7 @@ let package = Package(
             path: "Tests/Stations", swiftSettings: settings),
 
         tests("BaseTests", ["Base"]),
-        tests("TLSTests", ["Base", "TLS", "COpenSSL"]),
+        tests("TLSTests", ["Base", "TLS", "Socket", "COpenSSL", "CLinux"]),
         tests("SocketTests", ["Base", "Socket", "TLS", "CLinux"]),
         tests("HTTP2Tests", ["Base", "HTTP2"]),
         tests("GRPCTests", ["Base", "HTTP2", "GRPC"]),

@@ -197,12 +197,12 @@ package final class Connection {
     /// Whether there is something that could be sent now.
     private var hasOutput: Bool {
         guard let transport else { return output.count > 0 }
-        return transport.outputCount > 0 || transport.isOpen && output.count > 0
+        return transport.outputCount > 0 || transport.takesPlaintext && output.count > 0
     }
 
     /// TLS ends with a word of its own, behind everything that is still to be sent.
     private func sayGoodbye() {
-        guard let transport, output.count == 0 || !transport.isOpen else { return }
+        guard let transport, output.count == 0 || !transport.takesPlaintext else { return }
         transport.sayGoodbye()
     }
 

@@ -23,6 +23,9 @@ final class SecureTransport {
     /// Whether plaintext can be exchanged.
     var isOpen: Bool { session.state == .open }
 
+    /// Whether plaintext can be sent: not behind our goodbye.
+    var takesPlaintext: Bool { session.state == .open && !session.hasSaidGoodbye }
+
     var peerIdentity: PeerIdentity? { session.peerIdentity }
 
     /// Bytes of ciphertext that wait.
@@ -69,7 +72,7 @@ final class SecureTransport {
                 let sent = sendOutput(to: descriptor)
                 guard case .bytes = sent else { return sent }
             }
-            guard plaintext.count > 0, isOpen else { return .bytes(0) }
+            guard plaintext.count > 0, takesPlaintext else { return .bytes(0) }
             plaintext.consume { bytes in (try? session.write(bytes)) ?? 0 }
             if session.state == .failed { return .ended }
         }

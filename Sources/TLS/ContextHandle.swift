@@ -72,7 +72,7 @@ extension ContextHandle {
         let file = try PEMFile(.certificate, path)
         var facts: CertificateFacts?
         var refusal: String?
-        unsafe file.forEachObject { source in
+        unsafe try file.forEachObject { source in
             guard refusal == nil, let certificate = unsafe Certificate(from: source) else {
                 return false
             }
@@ -101,10 +101,9 @@ extension ContextHandle {
     private static func readKey(
         _ file: borrowing PEMFile, path: String
     ) throws(TLSFault) -> OpaquePointer {
-        var found: OpaquePointer?
         var isEncrypted = false
-        unsafe file.forEachObject { source in
-            unsafe found = unsafe withUnsafeMutablePointer(to: &isEncrypted) { flag in
+        let found = unsafe file.withSource { source in
+            unsafe withUnsafeMutablePointer(to: &isEncrypted) { flag in
                 unsafe PEM_read_bio_PrivateKey(
                     source, nil,
                     { _, _, _, flag in
@@ -112,7 +111,6 @@ extension ContextHandle {
                         return -1
                     }, flag)
             }
-            return false
         }
         if let found = unsafe found { return unsafe found }
         guard !isEncrypted else {
@@ -135,7 +133,7 @@ extension ContextHandle {
         let file = try PEMFile(.clientCA, path)
         let store = unsafe SSL_CTX_get_cert_store(raw)
         var count = 0
-        unsafe file.forEachObject { source in
+        unsafe try file.forEachObject { source in
             guard let certificate = unsafe Certificate(from: source) else { return false }
             guard unsafe X509_STORE_add_cert(store, certificate.raw) == 1 else { return false }
             if isServer { _ = unsafe SSL_CTX_add_client_CA(raw, certificate.raw) }
@@ -154,7 +152,7 @@ extension ContextHandle {
         let file = try PEMFile(.certificate, path)
         let store = unsafe SSL_CTX_get_cert_store(raw)
         var isPinned = false
-        unsafe file.forEachObject { source in
+        unsafe try file.forEachObject { source in
             guard let certificate = unsafe Certificate(from: source) else { return false }
             isPinned = unsafe X509_STORE_add_cert(store, certificate.raw) == 1
             return false
@@ -175,7 +173,7 @@ extension ContextHandle {
         let store = unsafe SSL_CTX_get_cert_store(raw)
         var count = 0
         var outdated: [String] = []
-        unsafe file.forEachObject { source in
+        unsafe try file.forEachObject { source in
             guard let list = unsafe PEM_read_bio_X509_CRL(source, nil, nil, nil) else {
                 return false
             }

@@ -7,6 +7,8 @@ internal import COpenSSL
 /// Ownership: sole owner. Thread: one. Blocks on the file: for start-up and reload only.
 @safe
 struct PEMFile: ~Copyable {
+    private let subject: TLSFault.Subject
+    private let path: String
     private let storage: UnsafeMutableRawBufferPointer
     private let count: Int
     /// Whether others than owner and group may read it.
@@ -30,6 +32,8 @@ struct PEMFile: ~Copyable {
                 subject, path, "this is no file of up to \(PEMFile.sizeBytesMax >> 20) MiB",
                 remedy: "name a PEM file")
         }
+        self.subject = subject
+        self.path = path
         isOpenToAll = status.st_mode & 0o004 != 0
         unsafe storage = .allocate(byteCount: max(1, Int(status.st_size)), alignment: 8)
         count = unsafe PEMFile.fill(storage, from: descriptor)
@@ -40,15 +44,31 @@ struct PEMFile: ~Copyable {
         unsafe storage.deallocate()
     }
 
-    /// Reads objects of one kind until there are no more, or `body` returns false.
-    func forEachObject(_ body: (_ source: OpaquePointer) -> Bool) {
+    /// Reads objects of one kind until there are no more, or `body` returns false without an error
+    /// of OpenSSL's.
+    ///
+    /// Throws where an object cannot be read: what comes behind it would be left out in silence.
+    func forEachObject(_ body: (_ source: OpaquePointer) -> Bool) throws(TLSFault) {
+        let failure = unsafe withSource { source -> OpenSSLErrors.Entry? in
+            while unsafe body(source) {}
+            return OpenSSLErrors.takeLast()
+        }
+        // The end of the file is an error to OpenSSL as well.
+        guard let failure, !failure.isEndOfPEM else { return }
+        throw TLSFault(
+            subject, path, "OpenSSL does not take a part of it: \(failure.text)",
+            remedy: "write the file anew, from the whole files that it was put together from")
+    }
+
+    /// Calls `body` with a reader of the file. No error of OpenSSL's is left over.
+    func withSource<Result>(_ body: (_ source: OpaquePointer) -> Result) -> Result {
+        ERR_clear_error()
+        defer { ERR_clear_error() }
         guard let source = unsafe BIO_new_mem_buf(storage.baseAddress, Int32(count)) else {
             preconditionFailure("OpenSSL has no memory")
         }
         defer { unsafe BIO_free(source) }
-        while unsafe body(source) {}
-        // The end of the file is an error to OpenSSL as well.
-        ERR_clear_error()
+        return unsafe body(source)
     }
 
     private static func fill(_ buffer: UnsafeMutableRawBufferPointer, from descriptor: Int32) -> Int

@@ -52,6 +52,17 @@ package struct TLSFailure: Error, Sendable, CustomStringConvertible {
     package static let timeout = TLSFailure(.timeout, "the handshake took too long")
     package static let hangUp = TLSFailure(.peer, "the peer closed during the handshake")
     static let notTLS = TLSFailure(.notTLS, "what the peer sent is not TLS")
+    /// Names that a peer sends, as far as they are of use to who reads of them: a peer can send
+    /// tens of thousands of bytes.
+    static func listing(_ names: [String]) -> String {
+        let shown = names.prefix(8).map { name in
+            let start = name.unicodeScalars.prefix(64)
+            return start.endIndex == name.endIndex ? name : String(start) + "…"
+        }
+        let list = shown.joined(separator: ", ")
+        return names.count > shown.count ? "\(list) and \(names.count - shown.count) more" : list
+    }
+
     static let unread = TLSFailure(.other, "the peer does not read what it has to answer")
     static let keyUpdates = TLSFailure(.other, "the peer changes keys all the time")
 }
@@ -61,6 +72,8 @@ enum OpenSSLErrors {
     struct Entry {
         let reason: Int32
         let isOfTLS: Bool
+        /// There is no more to read in a PEM file.
+        let isEndOfPEM: Bool
         let text: String
     }
 
@@ -72,6 +85,8 @@ enum OpenSSLErrors {
         let reason = unsafe ERR_reason_error_string(code).map { unsafe String(cString: $0) }
         return Entry(
             reason: ERR_GET_REASON(code), isOfTLS: ERR_GET_LIB(code) == ERR_LIB_SSL,
+            isEndOfPEM: ERR_GET_LIB(code) == ERR_LIB_PEM
+                && ERR_GET_REASON(code) == PEM_R_NO_START_LINE,
             text: reason ?? "error \(code)")
     }
 }

@@ -34,7 +34,8 @@ package final class TLSSession {
     private var output: [UInt8] = []
     private var sentCount = 0
     private var hasReceived = false
-    private var hasSaidGoodbye = false
+    /// Whether `sayGoodbye` has been called with effect: nothing more can be written.
+    package private(set) var hasSaidGoodbye = false
     /// Why a callback refused; says more than OpenSSL's error.
     private var refusal: TLSFailure?
     private var keyUpdateCount = 0
@@ -245,7 +246,7 @@ extension TLSSession {
                 return found.range
             }
         }
-        refuseProtocol("the peer offers only \(offered.map(\.name).joined(separator: ", "))")
+        refuseProtocol("the peer offers only \(TLSFailure.listing(offered.map(\.name)))")
         return nil
     }
 
@@ -265,7 +266,7 @@ extension TLSSession {
             clientNames.isEmpty
             || clientNames.contains { pattern in names.contains { pattern.matches($0) } }
         if !isAccepted {
-            let list = names.joined(separator: ", ")
+            let list = TLSFailure.listing(names)
             refusal = TLSFailure(
                 .certificate, "no name of the peer's certificate is in tls.client_names: \(list)")
         }

@@ -85,6 +85,38 @@ private func fault(_ settings: TLSSettings) -> TLSFault? {
         #expect(fault(wrong)?.subject == .crl)
     }
 
+    // What stands behind the damage would be missing: an authority, or a newer list.
+    @Test(arguments: [
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE-----\nMIIB*\n-----END CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE-----\nMIIB\n",
+    ])
+    func aFileWithADamagedPartIsRefused(part: String) throws {
+        let whole = try String(contentsOfFile: pair.certificate, encoding: .utf8)
+        let damaged = try pair.file("damaged.pem", whole + part + whole)
+        var wrong = settings(pair)
+        wrong.certificateFile = damaged
+        #expect(fault(wrong)?.subject == .certificate)
+        wrong = settings(pair)
+        wrong.clientAuthentication = .required
+        wrong.clientCAFile = damaged
+        #expect(fault(wrong)?.subject == .clientCA)
+        #expect(fault(wrong)?.path == damaged)
+        wrong.clientCAFile = pair.certificate
+        wrong.crlFile = try pair.file(
+            "lists.pem", part.replacingOccurrences(of: "CERTIFICATE", with: "X509 CRL"))
+        #expect(fault(wrong)?.subject == .crl)
+    }
+
+    @Test func wordsBetweenCertificatesAreNoDamage() throws {
+        let whole = try String(contentsOfFile: pair.certificate, encoding: .utf8)
+        let key = try String(contentsOfFile: pair.key, encoding: .utf8)
+        var odd = settings(pair)
+        odd.certificateFile = try pair.file(
+            "words.pem", "the server's:\n" + whole + key + "its authority's:\n" + whole + "end")
+        #expect(fault(odd) == nil)
+    }
+
     @Test func aKeyOfAnotherCertificate() throws {
         var wrong = settings(pair)
         wrong.keyFile = try SelfSigned("other").key

@@ -88,7 +88,7 @@ final class IngestConnection: ConnectionHandler, ExportSink {
     func beginDrain(nowNs: UInt64) {
         server.endWatches()
         // nghttp2 would let GOAWAY go first.
-        if let connection { pump(into: connection) }
+        if let connection, connection.isOpen { pump(into: connection) }
         server.beginDrain(nowNs: nowNs)
     }
 
