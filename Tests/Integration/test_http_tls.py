@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from support import otlp, proxyheader, rebuild
+from support.api import api_settings
 from support.certificates import Authority
 from support.daemon import free_port
 from support.normal import assert_same
@@ -54,6 +55,15 @@ def test_curl(world, db, encoding, option, version):
 def test_errors(world):
     assert world.post(b"[]", JSON) == "400 2"
     assert world.post(b"[]", "text/plain", "--http1.1") == "415 1.1"
+
+
+def test_a_slow_handshake_is_cut(tmp_path, start_server, database):
+    settings, api = api_settings(**{"tls.handshake_timeout": "300ms"})
+    world = World(tmp_path, start_server, database, **settings)
+    with socket.create_connection(("127.0.0.1", world.port), timeout=60) as silent:
+        assert silent.recv(1) == b""
+    assert api.metrics()['starling_tls_handshake_failures_total{reason="timeout"}'] == 1
+    assert world.server.daemon.stop() == 0, world.server.daemon.output()
 
 
 def test_a_proxy_speaks_before_tls(tmp_path, start_server, database):

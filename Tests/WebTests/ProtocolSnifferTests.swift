@@ -14,11 +14,12 @@ private struct Wire {
     let loop = EmbeddedEventLoop()
     let limits = HTTPLimits()
 
-    init() throws {
+    init(isSecured: Bool = false) throws {
         let service = OTLPService(
             settings: ExportServerSettings(), receiver: FakeReceiver(budgetBytes: 1 << 20),
             lanes: ExportLanes(loop))
-        channel = EmbeddedChannel(handler: ProtocolSniffer(service, .local), loop: loop)
+        channel = EmbeddedChannel(
+            handler: ProtocolSniffer(service, .local, isSecured: isSecured), loop: loop)
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
 
@@ -47,6 +48,16 @@ private struct Wire {
     func whoDoesNotSayWhatItSpeaks(text: String) throws {
         let wire = try Wire()
         try wire.send(text)
+        #expect(wire.ends(after: wire.limits.headTime))
+    }
+
+    // The handshake has a time of its own, which may be longer.
+    @Test func whoIsSecuredFirstIsGivenTheTimeAfterwards() throws {
+        let wire = try Wire(isSecured: true)
+        wire.loop.advanceTime(by: wire.limits.headTime * 3)
+        #expect(wire.channel.isActive)
+        wire.channel.pipeline.fireUserInboundEventTriggered(
+            ChannelSecured(applicationProtocol: nil, peerIdentity: nil))
         #expect(wire.ends(after: wire.limits.headTime))
     }
 

@@ -9,16 +9,21 @@ internal import NIOHTTP2
 /// What Hummingbird does with a connection: hands it to handlers, and waits for its end.
 struct OTLPChannel: ServerChildChannel {
     private let service: OTLPService
+    private let isSecured: Bool
 
     struct Value: ServerChildChannelValue {
         let channel: any Channel
     }
 
-    init(_ service: OTLPService) { self.service = service }
+    /// `isSecured` says that connections begin with a TLS handshake.
+    init(_ service: OTLPService, isSecured: Bool) {
+        self.service = service
+        self.isSecured = isSecured
+    }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         let value = Value(channel: channel)
-        let service = self.service
+        let (service, isSecured) = (self.service, self.isSecured)
         let neighbour = PeerAddress(channel.remoteAddress)
         // Behind a proxy nobody knows yet who it is.
         let isProxied = service.receiver.expectsProxyHeader
@@ -30,7 +35,8 @@ struct OTLPChannel: ServerChildChannel {
             if isProxied {
                 try handlers.addHandler(ProxyHeaderHandler(service, neighbour), position: .first)
             }
-            try handlers.addHandler(ProtocolSniffer(service, isProxied ? nil : neighbour))
+            try handlers.addHandler(
+                ProtocolSniffer(service, isProxied ? nil : neighbour, isSecured: isSecured))
             return value
         }
     }

@@ -40,8 +40,9 @@ package final class OTLPServer: ExportServer, TLSServer {
         lanes.keepTelling(receiver, group)
         let quiet = logger.quiet
         let service = OTLPService(settings: settings, receiver: receiver, lanes: lanes)
+        let acceptor = self.acceptor.withLock { $0 }
         let channels = SecureChannel(
-            OTLPChannel(service), acceptor: acceptor.withLock { $0 })
+            OTLPChannel(service, isSecured: acceptor != nil), acceptor: acceptor)
         return try task.start(on: loop, name: "OTLP/HTTP", logger: logger) { [self] running in
             let bind: BindAddress
             switch address {
@@ -99,7 +100,8 @@ struct OTLPService: Sendable {
 
 /// Bounds on what a client can take, beside those that are configured.
 struct HTTPLimits: Sendable {
-    /// From a connection's first byte, or that of its next request, to the end of a request's head.
+    /// From a connection's begin (behind its TLS handshake), or from the first byte of its next
+    /// request, to the end of a request's head.
     var headTime = TimeAmount.seconds(10)
     /// Without a request, of a connection that is kept.
     var idleTime = TimeAmount.seconds(60)

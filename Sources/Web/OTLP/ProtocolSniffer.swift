@@ -11,6 +11,7 @@ final class ProtocolSniffer: ChannelInboundHandler {
     typealias InboundOut = ByteBuffer
 
     private let service: OTLPService
+    private let isSecured: Bool
     private var state = State.sniffing
     private var held = ByteBuffer()
     private var timer: Scheduled<Void>?
@@ -27,14 +28,16 @@ final class ProtocolSniffer: ChannelInboundHandler {
 
     private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
 
-    /// `peer` is nil where a proxy has yet to say who it is.
-    init(_ service: OTLPService, _ peer: PeerAddress?) {
+    /// `peer` is nil where a proxy has yet to say who it is. `isSecured` says that there is a TLS
+    /// handshake to come first, which has a time of its own.
+    init(_ service: OTLPService, _ peer: PeerAddress?, isSecured: Bool = false) {
         self.service = service
+        self.isSecured = isSecured
         self.peer = peer
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        closeLater(service.limits.headTime, context)
+        if !isSecured { closeLater(service.limits.headTime, context) }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }
@@ -63,7 +66,10 @@ final class ProtocolSniffer: ChannelInboundHandler {
         if case .sniffing = state, event is ChannelShouldQuiesceEvent {
             return context.close(promise: nil)
         }
-        if let secured = event as? ChannelSecured { certificate = secured.peerIdentity }
+        if let secured = event as? ChannelSecured {
+            certificate = secured.peerIdentity
+            closeLater(service.limits.headTime, context)
+        }
         if let proxied = event as? ProxiedPeer {
             guard service.isOpened(context.channel, from: proxied.address) else { return }
             peer = proxied.address
