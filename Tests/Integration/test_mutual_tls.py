@@ -11,8 +11,9 @@ import pytest
 
 from support.certificates import Authority
 from support.sdk import resource
-from support.secure import connect, context
+from support.secure import connect, context, is_refused
 from support.tls_world import World
+from support.waiting import eventually
 
 VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 
@@ -121,3 +122,40 @@ def test_optional_lets_in_without_one(lenient):
 @VERSIONS
 def test_optional_refuses_a_bad_one(lenient, version):
     lenient.assert_refused(lenient.client(lenient.revoked, version), "certificate")
+
+
+@VERSIONS
+def test_no_session_is_resumed(world, version):
+    """One that is resumed shows no certificate."""
+    client = world.client(world.agent, version)
+    with connect(world.starling.port, client) as first:
+        assert first.recv(1)
+        session = first.session
+    with connect(world.starling.port, client, session=session) as second:
+        assert second.recv(1) and not second.session_reused
+
+
+def test_a_list_that_is_out_of_date_lets_nobody_in(tmp_path, start_server, database):
+    world = MutualWorld(tmp_path, start_server, database, reload_interval="500ms")
+    world.assert_serves(world.agent)
+    world.clients.revocations(None, "-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20200102000000Z")
+    taken = 'starling_tls_reloads_total{result="taken"}'
+    eventually(lambda: world.count(taken) == 1, "the new list")
+    assert "out of date" in world.starling.daemon.stderr()
+    assert is_refused(world.starling.port, world.client(world.agent))
+    world.clients.revocations()
+    eventually(lambda: world.count(taken) == 2, "the newer list")
+    world.assert_serves(world.agent)
+
+
+def test_an_authority_without_a_list_lets_nobody_in(tmp_path, start_server, database):
+    other = Authority(tmp_path / "others", "Authority of others")
+    stranger = other.issue("stranger", ["DNS:a3.agents.example"])
+    agents = Authority(tmp_path / "agents", "Authority of agents")
+    agent = agents.issue("agent", ["DNS:a1.agents.example"])
+    both = tmp_path / "both.pem"
+    both.write_bytes(agents.certificate.read_bytes() + other.certificate.read_bytes())
+    world = World(tmp_path / "servers", start_server, database, client_auth="required", client_ca_file=both,
+                  crl_file=agents.revocations())
+    assert is_refused(world.starling.port, context(world.authority, stranger))
+    world.assert_serves(agent)

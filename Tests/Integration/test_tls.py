@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """TLS on listen.grpc: who is served, who is refused, and what is counted."""
 
+import signal
 import socket
 import ssl
+import subprocess
 
 import grpc
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
@@ -151,3 +153,47 @@ def test_a_peer_that_does_not_read(world):
                 client.sendall(ping * 1000)
         assert world.count("process_resident_memory_bytes") - before < 16 << 20
     world.assert_serves()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_session_is_resumed_until_the_next_reload(tmp_path, start_server, database, version):
+    world = World(tmp_path, start_server, database, reload_interval="1d")
+    client = context(world.authority, oldest=version, newest=version)
+    with connect(world.starling.port, client) as first:
+        assert first.recv(1) and not first.session_reused
+        session = first.session
+    with connect(world.starling.port, client, session=session) as second:
+        assert second.recv(1) and second.session_reused
+    world.starling.daemon.process.send_signal(signal.SIGHUP)
+    eventually(lambda: world.count('starling_tls_reloads_total{result="taken"}') == 1, "the reload")
+    with connect(world.starling.port, client, session=session) as third:
+        assert third.recv(1) and not third.session_reused
+
+
+@pytest.mark.parametrize(("groups", "is_spoken"), [("X25519", True), ("P-256", True), ("P-384", True),
+                                                   ("P-521", False), ("ffdhe2048", False)])
+def test_groups(world, groups, is_spoken):
+    result = subprocess.run(
+        ["openssl", "s_client", "-connect", world.starling.endpoint, "-groups", groups, "-alpn", "h2",
+         "-tls1_3", "-CAfile", str(world.authority.certificate)], stdin=subprocess.DEVNULL, capture_output=True,
+        timeout=60)
+    assert (b"Verify return code: 0 (ok)" in result.stdout and b"Cipher is TLS_" in result.stdout) == is_spoken, \
+        result
+
+
+@pytest.mark.parametrize("name", ["other.example", None])
+def test_a_name_in_the_greeting_is_without_effect(world, name):
+    made = context(world.authority)
+    made.check_hostname = False
+    with connect(world.starling.port, made, name) as client:
+        assert client.recv(1)
+        subject = {"DNS:localhost", "IP Address:127.0.0.1"}
+        assert {f"{kind}:{value}" for kind, value in client.getpeercert()["subjectAltName"]} == subject
+
+
+def test_nothing_is_negotiated_anew(world):
+    """Of TLS 1.2; the later version has no such thing."""
+    result = subprocess.run(
+        ["openssl", "s_client", "-connect", world.starling.endpoint, "-alpn", "h2", "-tls1_2",
+         "-CAfile", str(world.authority.certificate)], input=b"R\n", capture_output=True, timeout=60)
+    assert b"RENEGOTIATING" in result.stderr and b"no renegotiation" in result.stderr, result

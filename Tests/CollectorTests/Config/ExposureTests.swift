@@ -36,6 +36,7 @@ import Testing
             (["listen.grpc=[::ffff:192.0.2.7]:4317"], ["listen.grpc"]),
             (["listen.grpc=unix:/run/otlp.sock"], []), (["listen.grpc="], []),
             (["listen.api=0.0.0.0:8080"], ["listen.api"]),
+            (["listen.jaeger=0.0.0.0:16686"], ["listen.jaeger"]),
             (
                 ["listen.http=0.0.0.0:4318", "listen.api=0.0.0.0:8080"],
                 ["listen.http", "listen.api"]

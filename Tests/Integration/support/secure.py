@@ -38,11 +38,11 @@ def context(authority, pair=None, protocols=("h2",), oldest=None, newest=None, c
     return made
 
 
-def connect(port, made, name="localhost"):
-    """A TLS connection to `port`, after its handshake."""
+def connect(port, made, name="localhost", session=None):
+    """A TLS connection to `port`, after its handshake; takes `session` up again where the server does."""
     plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
     try:
-        return made.wrap_socket(plain, server_hostname=name)
+        return made.wrap_socket(plain, server_hostname=name, session=session)
     except BaseException:
         plain.close()
         raise
