@@ -268,6 +268,17 @@ def test_what_is_not_http(raw, starling, text):
 
 def test_a_body_that_is_no_chunk(raw):
     raw.send(head(transfer_encoding="chunked") + "nonsense\r\n")
+    answer = raw.answer()
+    assert "transfer-encoding" in answer.error(400) and answer.headers["connection"] == "close"
+    assert raw.is_closed()
+
+
+def test_no_other_protocol_is_spoken(raw):
+    """Java's own client proposes one with each first request; it comes back on another connection."""
+    raw.send(posted("traces", otlp.request("traces").SerializeToString(), connection="Upgrade, HTTP2-Settings",
+                    upgrade="h2c", http2_settings="AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA"))
+    answer = raw.answer()
+    assert (answer.status, answer.headers["connection"]) == (200, "close")
     assert raw.is_closed()
 
 

@@ -67,7 +67,7 @@ struct Doorkeeper: Authenticator {
 }
 
 /// Counts how often the socket would be read from.
-private final class ReadCounter: ChannelOutboundHandler {
+final class ReadCounter: ChannelOutboundHandler {
     typealias OutboundIn = Never
 
     private(set) var count = 0
@@ -412,6 +412,20 @@ private final class Harness {
         #expect(try harness.answer() == nil)
         try harness.end()
         #expect(harness.receiver.received.first?.body.count == 100_000)
+    }
+
+    /// What a stream is not read for waits where nobody counts it.
+    @Test func whileMemoryIsShortStreamsAreToldToComeBackAtOnce() throws {
+        let harness = try Harness(budgetBytes: 1_000_000, transport: .http2)
+        let held = OwnedHold(harness.receiver.budget, 740_000)
+        try harness.head()
+        try harness.body(sizeBytes: 100_000)
+        #expect(try harness.status() == 503)
+        #expect(harness.receiver.budget.inUseBytes == 740_000)
+        let readCount = harness.reads.count
+        harness.channel.read()
+        #expect(harness.reads.count == readCount + 1, "the rest is read, and thrown away")
+        held.release()
     }
 
     @Test func whenMemoryStaysShortTheClientIsToldToComeBack() throws {

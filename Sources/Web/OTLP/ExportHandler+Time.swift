@@ -31,10 +31,11 @@ extension ExportHandler {
     /// A part of the body has been kept.
     func bodyArrived(_ context: ChannelHandlerContext) {
         setDue(min(deadline, context.eventLoop.now + service.limits.bodyPauseTime), context)
-        if pausedSince == nil, isMemoryShort {
-            pausedSince = context.eventLoop.now
-            lookAtMemoryLater(context)
-        }
+        guard pausedSince == nil, isMemoryShort else { return }
+        // A stream that is not read from fills memory that nobody counts.
+        guard transport == .http1 else { return finish(overBudget, context) }
+        pausedSince = context.eventLoop.now
+        lookAtMemoryLater(context)
     }
 
     /// A timer that is armed for an earlier time stays: it looks again when it fires.
@@ -69,6 +70,7 @@ extension ExportHandler {
     private func timeIsUp(_ context: ChannelHandlerContext) {
         switch state {
         case .awaitingHead, .lingering, .closed:
+            if hasHeadBegun { service.receiver.counters.add(.abortedForSlowHeaders) }
             context.close(promise: nil)
         case .receivingBody where context.eventLoop.now < deadline:
             // Not 408, which says that the same request need not come again.

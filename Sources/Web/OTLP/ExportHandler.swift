@@ -28,7 +28,7 @@ final class ExportHandler: ChannelDuplexHandler {
     }
 
     let service: OTLPService
-    private let transport: Transport
+    let transport: Transport
     private let loop: any EventLoop
     private let lane: Int
     private let judge: RequestJudge
@@ -112,7 +112,11 @@ final class ExportHandler: ChannelDuplexHandler {
         guard transport == .http1, let error = error as? HTTPParserError else {
             return context.close(promise: nil)
         }
-        guard case .awaitingHead = state else { return context.close(promise: nil) }
+        switch state {
+        case .awaitingHead: break
+        case .receivingBody: return refuseBody(context)
+        case .refusing, .pending, .lingering, .closed: return context.close(promise: nil)
+        }
         service.receiver.counters.add(.connectionsAborted)
         let answer =
             error == .headerOverflow
@@ -126,11 +130,22 @@ final class ExportHandler: ChannelDuplexHandler {
         context.close(promise: nil)
     }
 
+    /// What comes is not a body as its head announced it.
+    private func refuseBody(_ context: ChannelHandlerContext) {
+        guard let head else { preconditionFailure("a body without a head") }
+        service.receiver.counters.add(.requestsRefused)
+        isKept = false
+        let problem = "the body is not what its transfer-encoding says"
+        respond(.error(.badRequest, problem, head.encoding), isEnded: true, context)
+    }
+
     // MARK: A request
 
     private func received(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        // What was read behind the last request of a connection is not served (RFC 9112 §9.6).
+        guard case .awaitingHead = state else { return }
         requestNumber += 1
-        isKept = transport == .http2 || head.isKeepAlive
+        isKept = transport == .http2 || head.isKeepAlive && !head.endsHTTP
         isHEAD = head.method == .HEAD
         responseHeaders = judge.originHeaders(head.headers)
         deadlineNs = Clock.monotonicNs + service.settings.deadlineNs
@@ -198,7 +213,10 @@ final class ExportHandler: ChannelDuplexHandler {
         guard heldBytes == 0 || isFair(chunk.readableBytes) else {
             service.receiver.counters.add(.abortedForSmallPieces)
             isDeaf = true
-            return finish(tooManyPieces, context)
+            finish(tooManyPieces, context)
+            // Else what it goes on to send would wait to be read.
+            if transport == .http2 { context.close(promise: nil) }
+            return
         }
         let sizeBytes = heldBytes + chunk.readableBytes
         guard sizeBytes <= limitBytes else {
@@ -347,4 +365,10 @@ final class ExportHandler: ChannelDuplexHandler {
         self.state = state
         restartTimer(context)
     }
+}
+
+extension HTTPRequestHead {
+    /// Whether what follows is no HTTP/1.1, if we agreed, which we never do: the decoder stops there
+    /// in any case.
+    fileprivate var endsHTTP: Bool { method == .CONNECT || headers.contains(name: "upgrade") }
 }

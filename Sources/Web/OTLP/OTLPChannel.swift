@@ -66,25 +66,26 @@ extension ChannelPipeline.SynchronousOperations {
         limits.maxHeaderFieldSize = service.limits.headerFieldSizeBytesMax
         limits.maxHeaderListSize = service.settings.headerListSizeBytesMax
         limits.maxHeaderFieldCount = service.limits.headerCountMax
-        try configureHTTPServerPipeline(
-            withPipeliningAssistance: true, withErrorHandling: false,
-            withOutboundHeaderValidation: true, withEncoderConfiguration: .init(),
-            withDecoderLimitConfiguration: limits)
-        try addHandler(
+        let decoder = HTTPRequestDecoder(
+            leftOverBytesStrategy: .dropBytes, limitConfiguration: limits)
+        let handler = ExportHandler(service, connection, transport: .http1, loop: eventLoop)
+        try addHandlers(
+            HTTPResponseEncoder(),
+            ByteToMessageHandler(decoder, maximumBufferSize: service.limits.unparsedSizeBytesMax),
             PipelineLimit(
                 countMax: service.limits.unansweredCountMax, counters: service.receiver.counters),
-            position: .before(handler(type: HTTPServerPipelineHandler.self)))
-        let handler = ExportHandler(service, connection, transport: .http1, loop: eventLoop)
-        try addHandler(handler)
+            HTTPServerPipelineHandler(),
+            NIOHTTPResponseHeadersValidator(),
+            handler)
         return handler
     }
 
     /// Makes the channel speak HTTP/2, a channel of its own for each request.
     ///
-    /// `requestBegins` is called on the channel's loop.
+    /// `requestBegins` and `requestEnds` are called on the channel's loop, once each per request.
     func addHTTP2(
         _ service: OTLPService, _ shared: OTLPConnection,
-        requestBegins: @escaping @Sendable () -> Void
+        requestBegins: @escaping @Sendable () -> Void, requestEnds: @escaping @Sendable () -> Void
     ) throws {
         let settings = service.settings
         var connection = NIOHTTP2Handler.ConnectionConfiguration()
@@ -108,6 +109,7 @@ extension ChannelPipeline.SynchronousOperations {
         ) { channel in
             channel.eventLoop.makeCompletedFuture {
                 requestBegins()
+                channel.closeFuture.whenComplete { _ in requestEnds() }
                 try channel.pipeline.syncOperations.addHandlers(
                     HTTP2FramePayloadToHTTP1ServerCodec(),
                     ExportHandler(
@@ -123,18 +125,37 @@ final class HTTP2ErrorHandler: ChannelInboundHandler {
     typealias InboundIn = HTTP2Frame
 
     private let counters: Counters
+    private var hasEnded = false
 
     init(_ counters: Counters) { self.counters = counters }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard !hasEnded, !HTTP2ErrorHandler.isOfOneStream(error) else { return }
+        hasEnded = true
+        if error is any NIOHTTP2Error { counters.add(.connectionsAborted) }
+        context.close(promise: nil)
+    }
+
+    /// Whether one request was not as it should be (RFC 9113 §8.1.1): its stream has been reset, and
+    /// the others go on. NIO says so of a few errors only, and ends connections with many.
+    private static func isOfOneStream(_ error: any Error) -> Bool {
         switch error {
-        case is NIOHTTP2Errors.StreamError, is NIOHTTP2Errors.NoSuchStream:
-            break  // of one stream, which hears of it as well
-        case is any NIOHTTP2Error:
-            counters.add(.connectionsAborted)
-            context.close(promise: nil)
-        default:
-            context.close(promise: nil)
+        case is NIOHTTP2Errors.StreamError, is NIOHTTP2Errors.NoSuchStream,
+            is NIOHTTP2Errors.ContentLengthViolated,
+            is NIOHTTP2Errors.ContentLengthHeadersMismatch,
+            is NIOHTTP2Errors.ContentLengthHeaderNegative,
+            is NIOHTTP2Errors.ContentLengthHeaderMalformedValue,
+            is NIOHTTP2Errors.MissingPseudoHeader, is NIOHTTP2Errors.DuplicatePseudoHeader,
+            is NIOHTTP2Errors.PseudoHeaderAfterRegularHeader,
+            is NIOHTTP2Errors.UnknownPseudoHeader, is NIOHTTP2Errors.UnsupportedPseudoHeader,
+            is NIOHTTP2Errors.InvalidPseudoHeaders, is NIOHTTP2Errors.InvalidPseudoHeaderValue,
+            is NIOHTTP2Errors.MissingHostHeader, is NIOHTTP2Errors.DuplicateHostHeader,
+            is NIOHTTP2Errors.EmptyPathHeader, is NIOHTTP2Errors.ForbiddenHeaderField,
+            is NIOHTTP2Errors.InvalidHTTP2HeaderFieldName,
+            is NIOHTTP2Errors.InvalidHTTP2HeaderFieldValue,
+            is NIOHTTP2Errors.TrailersWithoutEndStream:
+            true
+        default: false
         }
     }
 }

@@ -105,6 +105,8 @@ struct HTTPLimits: Sendable {
     var headTime = TimeAmount.seconds(10)
     /// Without a request, of a connection that is kept.
     var idleTime = TimeAmount.seconds(60)
+    /// For an idle HTTP/2 connection to go by itself, once it has been asked to.
+    var idleGraceTime = TimeAmount.seconds(5)
     /// Without a byte of a body that is announced.
     var bodyPauseTime = TimeAmount.seconds(10)
     /// How long a body is not read because memory is short.
@@ -121,7 +123,10 @@ struct HTTPLimits: Sendable {
     var headerCountMax = 100
     /// For the header of the PROXY protocol, where one has to come first.
     var proxyHeaderTime = TimeAmount.seconds(5)
-    /// Requests of an HTTP/1.1 connection that are not answered yet, the one at hand included.
+    /// Bytes of an HTTP/1.1 connection that its decoder keeps without reading them.
+    var unparsedSizeBytesMax = 64 << 10
+    /// Requests of an HTTP/1.1 connection that are not answered yet, the one at hand included, and
+    /// that begin in one turn of its event loop.
     var unansweredCountMax = 16
     /// Below this a piece of a body is small. Their rate is limited.
     var smallPieceSizeBytes = 64

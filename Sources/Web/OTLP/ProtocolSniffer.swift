@@ -15,6 +15,9 @@ final class ProtocolSniffer: ChannelInboundHandler {
     private var state = State.sniffing
     private var held = ByteBuffer()
     private var timer: Scheduled<Void>?
+    // Of an HTTP/2 connection.
+    private var openStreamCount = 0
+    private var idleSince = NIODeadline.distantPast
     /// Who connected; known before its first bytes.
     private var peer: PeerAddress?
     /// What the connection's certificate proves; known before its first bytes. Nil without one.
@@ -37,14 +40,18 @@ final class ProtocolSniffer: ChannelInboundHandler {
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        if !isSecured { closeLater(service.limits.headTime, context) }
+        if !isSecured { expectHead(context) }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }
 
     func channelInactive(context: ChannelHandlerContext) {
         timer?.cancel()
+        timer = nil
         context.fireChannelInactive()
+        // A read that ends the connection is not completed, and NIO's list of the streams that it
+        // was for, which hold the connection, would never be emptied.
+        if case .http2 = state { context.fireChannelReadComplete() }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -68,7 +75,7 @@ final class ProtocolSniffer: ChannelInboundHandler {
         }
         if let secured = event as? ChannelSecured {
             certificate = secured.peerIdentity
-            closeLater(service.limits.headTime, context)
+            expectHead(context)
         }
         if let proxied = event as? ProxiedPeer {
             guard service.isOpened(context.channel, from: proxied.address) else { return }
@@ -92,16 +99,18 @@ final class ProtocolSniffer: ChannelInboundHandler {
         do {
             guard let peer else { return context.close(promise: nil) }
             let connection = OTLPConnection(service.limits, peer, certificate: certificate)
+            timer?.cancel()
+            timer = nil
             if isHTTP2 {
-                // Its own timer only runs from the end of a first request.
-                closeLater(service.limits.idleTime, context)
+                let context = NIOLoopBound(context, eventLoop: context.eventLoop)
                 let sniffer = NIOLoopBound(self, eventLoop: context.eventLoop)
-                try context.pipeline.syncOperations.addHTTP2(service, connection) {
-                    sniffer.value.timer?.cancel()
-                }
+                try context.value.pipeline.syncOperations.addHTTP2(
+                    service, connection,
+                    requestBegins: { sniffer.value.openStreamCount += 1 },
+                    requestEnds: { sniffer.value.streamEnded(context.value) })
                 state = .http2
+                becameIdle(context.value)
             } else {
-                timer?.cancel()
                 let handler = try context.pipeline.syncOperations.addHTTP1(service, connection)
                 state = .http1(handler)
                 handler.bytesArrived()
@@ -115,9 +124,51 @@ final class ProtocolSniffer: ChannelInboundHandler {
         context.fireChannelReadComplete()
     }
 
-    private func closeLater(_ delay: TimeAmount, _ context: ChannelHandlerContext) {
+    // MARK: Time
+
+    /// Closes where the beginning of a head does not come in time.
+    private func expectHead(_ context: ChannelHandlerContext) {
         timer?.cancel()
+        schedule(context.eventLoop.now + service.limits.headTime, context) { sniffer, context in
+            sniffer.service.receiver.counters.add(.abortedForSlowHandshake)
+            context.close(promise: nil)
+        }
+    }
+
+    private func streamEnded(_ context: ChannelHandlerContext) {
+        openStreamCount -= 1
+        if openStreamCount == 0, context.channel.isActive { becameIdle(context) }
+    }
+
+    /// NIO's own timer asks an idle client to go, and waits for it for ever.
+    private func becameIdle(_ context: ChannelHandlerContext) {
+        idleSince = context.eventLoop.now
+        // One that runs looks again when it fires: requests come and go often.
+        if timer == nil { lookWhenIdle(context) }
+    }
+
+    private func lookWhenIdle(_ context: ChannelHandlerContext) {
+        let limits = service.limits
+        let end = idleSince + limits.idleTime + limits.idleGraceTime
+        schedule(end, context) { sniffer, context in
+            sniffer.timer = nil
+            guard sniffer.openStreamCount == 0 else { return }
+            if context.eventLoop.now >= sniffer.idleSince + limits.idleTime + limits.idleGraceTime {
+                context.close(promise: nil)
+            } else {
+                sniffer.lookWhenIdle(context)
+            }
+        }
+    }
+
+    private func schedule(
+        _ deadline: NIODeadline, _ context: ChannelHandlerContext,
+        _ body: @escaping @Sendable (ProtocolSniffer, ChannelHandlerContext) -> Void
+    ) {
         let context = NIOLoopBound(context, eventLoop: context.eventLoop)
-        timer = context.eventLoop.scheduleTask(in: delay) { context.value.close(promise: nil) }
+        let sniffer = NIOLoopBound(self, eventLoop: context.eventLoop)
+        timer = context.eventLoop.scheduleTask(deadline: deadline) {
+            body(sniffer.value, context.value)
+        }
     }
 }
