@@ -9,9 +9,9 @@ package enum DatabaseURL {
 
     /// Tells a URL from something else. libpq checks the rest when it connects.
     static func check(_ text: String) throws(ValueFault) -> String {
-        if text.isEmpty || schemes.contains(where: text.hasPrefix) || text.contains("=") {
-            return text
-        }
+        let isOfLibpq = schemes.contains(where: text.hasPrefix) || isConninfo(text)
+        // libpq would read up to a NUL.
+        if text.isEmpty || isOfLibpq && !text.utf8.contains(0) { return text }
         throw ValueFault(
             "this is neither a libpq URI nor a conninfo string",
             remedy: "write postgresql://user@host:5432/dbname, or host=name dbname=name user=name")
@@ -19,11 +19,22 @@ package enum DatabaseURL {
 
     /// `text` with every password replaced. Where the form is broken it hides more, never less.
     package static func masked(_ text: String) -> String {
-        if let scheme = text.firstRange(of: "://"), !text[..<scheme.lowerBound].contains("=") {
-            return swept(text[..<scheme.upperBound] + maskedURI(text[scheme.upperBound...]))
+        if let end = schemeEnd(of: text) {
+            return swept(text[..<end] + maskedURI(text[end...]))
         }
-        guard text.contains("=") else { return text.isEmpty ? "" : mask }
+        guard isConninfo(text) else { return text.isEmpty ? "" : mask }
         return swept(maskedConninfo(text))
+    }
+
+    private static func isConninfo(_ text: String) -> Bool {
+        schemeEnd(of: text) == nil && text.contains("=")
+    }
+
+    /// Where what follows a URI's scheme begins, whichever that is; nil where `text` is no URI.
+    private static func schemeEnd(of text: String) -> String.Index? {
+        guard let mark = text.firstRange(of: "://"), !text[..<mark.lowerBound].contains("=")
+        else { return nil }
+        return mark.upperBound
     }
 
     /// `text` up to where a secret's name stands without a mask behind it: there the form is not

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Base
 import Testing
 
 @testable import Collector
@@ -46,5 +47,21 @@ import Testing
     ])
     func masks(url: String, expected: String) {
         #expect(DatabaseURL.masked(url) == expected)
+    }
+
+    // What libpq would say only when it connects, or not at all.
+    @Test(arguments: [
+        "db", "db/starling", "mysql://u@h/d", "mysql://h/d?a=b", "x postgresql://h/d a=b",
+        "postgresql://h/d\0?a=b", "host=db\0 user=u",
+    ])
+    func whatIsNeitherIsRefused(text: String) {
+        #expect(throws: ValueFault.self) { try DatabaseURL.check(text) }
+    }
+
+    @Test(arguments: [
+        "", "postgresql://", "postgres://h/d?a=b", "host=db", "host=db options='-c x=://'",
+    ])
+    func whatLibpqReadsIsTaken(text: String) throws {
+        #expect(try DatabaseURL.check(text) == text)
     }
 }
