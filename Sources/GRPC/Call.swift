@@ -54,17 +54,20 @@ final class Call: StreamHandler {
         guard state == .receivingHead else { return }
         countRequest()
         if let rejection = head.rejection {
-            connection.counters.add(.requestsRefused)
+            countOutcome(.requestsRefused)
             return answer(rejection, on: stream)
         }
         guard isAdmitted(on: stream) else { return }
-        if case .nanoseconds(let timeoutNs) = head.timeout {
-            let nowNs = Clock.monotonicNs
-            deadlineNs = timeoutNs < deadlineNs - nowNs ? nowNs + timeoutNs : deadlineNs
-        }
+        if case .nanoseconds(let timeoutNs) = head.timeout { shortenDeadline(to: timeoutNs) }
         deframer = MessageDeframer(budget: connection.budget)
         state = .receivingBody
         if head.route == .reflection { beginReflection(on: stream) }
+    }
+
+    /// The client waits for `timeoutNs` from now on. The head may have taken longer than we give.
+    private func shortenDeadline(to timeoutNs: UInt64) {
+        let (endNs, isOverflow) = Clock.monotonicNs.addingReportingOverflow(timeoutNs)
+        if !isOverflow { deadlineNs = min(deadlineNs, endNs) }
     }
 
     /// Whether the sender may come in, judged before a byte of the body is kept; answers if not.
@@ -85,10 +88,7 @@ final class Call: StreamHandler {
             self.identity = identity
             return true
         case .refused(let failure):
-            if access == .ingest {
-                connection.counters.add(
-                    failure == .notReady ? .requestsRetry : .requestsRefused)
-            }
+            countOutcome(failure == .notReady ? .requestsRetry : .requestsRefused)
             answer(.of(failure, retryAfterMs: connection.retryAfterMs), on: stream)
             return false
         }
@@ -99,6 +99,14 @@ final class Call: StreamHandler {
         case .export, nil: connection.counters.add(.requestsReceived)
         case .health: connection.counters.add(.healthCalls)
         case .reflection: break
+        }
+    }
+
+    /// Counts the end of what `countRequest` has counted.
+    private func countOutcome(_ counter: Counter) {
+        switch head.route {
+        case .export, nil: connection.counters.add(counter)
+        case .health, .reflection: break
         }
     }
 
@@ -122,12 +130,9 @@ final class Call: StreamHandler {
         releaseCredit(on: stream)
         receivedNs = Clock.monotonicNs
         let isCompressed = deframer.isCompressed
-        guard !isCompressed || head.encoding == .gzip else {
-            connection.counters.add(.requestsRefused)
-            return answer(
-                .error(
-                    .internal, "the message is flagged compressed, but grpc-encoding is not gzip"),
-                on: stream)
+        guard !isCompressed || isGzipAnnounced else {
+            countOutcome(.requestsRefused)
+            return answer(.error(.internal, Call.notAnnounced), on: stream)
         }
         do throws(MessageDeframer.Fault) {
             let payload = try deframer.finish()
@@ -183,10 +188,17 @@ final class Call: StreamHandler {
             let inflated = try Inflater.inflate(
                 payload.slice, limitBytes: messageSizeBytesMax, budget: connection.budget)
             body(inflated.slice)
+        } catch .overBudget {
+            finish(connection.overBudget, on: stream)
         } catch {
             answer(.error(.internal, "the message could not be unpacked"), on: stream)
         }
     }
+
+    /// Whether messages may be flagged as packed.
+    var isGzipAnnounced: Bool { head.encoding == .gzip }
+
+    static let notAnnounced = "the message is flagged compressed, but grpc-encoding is not gzip"
 
     /// Sends the answer that belongs to `outcome`.
     func finish(_ outcome: Outcome, on stream: Stream) {
@@ -194,7 +206,9 @@ final class Call: StreamHandler {
         guard state != .streaming, state != .conversing else {
             return finishStreaming(.deadlineExceeded, "the deadline has passed", on: stream)
         }
-        connection.counters.add(outcome.requestCounter)
+        // Its deadline may come before its head is whole.
+        if state == .receivingHead { countRequest() }
+        countOutcome(outcome.requestCounter)
         if case .export(let signal)? = head.route, outcome.isAcknowledged {
             connection.ackLatency[signal].record(Clock.monotonicNs - receivedNs)
         }
@@ -225,7 +239,7 @@ final class Call: StreamHandler {
 
     private func refuse(_ fault: MessageDeframer.Fault, on stream: Stream) {
         if case .overBudget = fault { return finish(connection.overBudget, on: stream) }
-        connection.counters.add(.requestsRefused)
+        countOutcome(.requestsRefused)
         answer(fault.answer(limitBytes: messageSizeBytesMax), on: stream)
     }
 

@@ -47,6 +47,9 @@ extension Session {
     package func append(_ bytes: [UInt8], on stream: Stream) {
         precondition(stream.isBodyOpen)
         guard stream.isOpen else { return }
+        // Who reads just enough never lets all of it go.
+        stream.body.removeFirst(stream.bodyOffset)
+        stream.bodyOffset = 0
         stream.body += bytes
         unsafe nghttp2_session_resume_data(raw, stream.id)
     }

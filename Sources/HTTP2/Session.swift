@@ -34,10 +34,8 @@ package final class Session {
     package private(set) var streamCount: UInt64 = 0
     var hasPeerSettings = false
     var areSettingsAcknowledged = false
-    /// Which header block is being received, counted from 1; 0 for none.
-    private var headerBlock: UInt64 = 0
-    private var headerBlockCount: UInt64 = 0
-    private var headerBlockStreamID: Int32 = 0
+    /// Whether nghttp2 has ended the session for what the peer sent.
+    package internal(set) var isRefused = false
 
     /// Makes the handler of a stream that the peer opens (server), called when its headers begin.
     package var makeHandler: ((Stream) -> any StreamHandler)?
@@ -156,7 +154,7 @@ package final class Session {
     package var facts: ConnectionLife.Facts {
         ConnectionLife.Facts(
             hasPeerSettings: hasPeerSettings, areSettingsAcknowledged: areSettingsAcknowledged,
-            headerBlock: headerBlock, openStreamCount: streams.count, streamCount: streamCount,
+            headerBlock: walk.headerBlock, openStreamCount: streams.count, streamCount: streamCount,
             lastReceivedNs: lastReceivedNs)
     }
 
@@ -181,7 +179,6 @@ package final class Session {
     }
 
     func close(streamID: Int32, errorCode: UInt32) {
-        if streamID == headerBlockStreamID { headerBlockEnded() }
         guard let stream = streams.removeValue(forKey: streamID) else { return }
         stream.isOpen = false
         // What the closed stream had not been credited for would shrink the connection's window for
@@ -209,15 +206,6 @@ package final class Session {
             return failure == nil
         }
     }
-
-    func headerBlockBegan(streamID: Int32) {
-        headerBlockCount += 1
-        headerBlock = headerBlockCount
-        headerBlockStreamID = streamID
-    }
-
-    /// It is whole, or given up.
-    func headerBlockEnded() { headerBlock = 0 }
 
     /// Counts what a server bears from its peer; too much of it ends the session.
     func count(_ event: FrameMeter.Event) {

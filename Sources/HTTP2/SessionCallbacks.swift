@@ -8,11 +8,6 @@ enum SessionCallbacks {
     static func make() -> OpaquePointer {
         var callbacks: OpaquePointer?
         precondition(unsafe nghttp2_session_callbacks_new(&callbacks) == 0, "out of memory")
-        unsafe nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks) {
-            _, header, context in
-            unsafe SessionCallbacks.session(context).frameBegan(header!.pointee)
-            return 0
-        }
         unsafe nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) {
             _, frame, context in
             unsafe SessionCallbacks.session(context).headersBegan(frame!.pointee)
@@ -59,12 +54,7 @@ enum SessionCallbacks {
 }
 
 extension Session {
-    fileprivate func frameBegan(_ header: nghttp2_frame_hd) {
-        if UInt32(header.type) != NGHTTP2_CONTINUATION.rawValue { headerBlockEnded() }
-    }
-
     fileprivate func headersBegan(_ frame: nghttp2_frame) -> Int32 {
-        unsafe headerBlockBegan(streamID: frame.hd.stream_id)
         guard role == .server, unsafe frame.hd.type == UInt8(NGHTTP2_HEADERS.rawValue),
             unsafe frame.headers.cat == NGHTTP2_HCAT_REQUEST
         else { return 0 }
@@ -102,7 +92,6 @@ extension Session {
         let endsStream = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
         switch UInt32(header.type) {
         case NGHTTP2_HEADERS.rawValue:
-            headerBlockEnded()
             guard let stream = openStream(header.stream_id) else { return 0 }
             if unsafe frame.headers.cat != NGHTTP2_HCAT_HEADERS {
                 stream.handler?.headersEnded(on: stream)
@@ -164,6 +153,9 @@ extension Session {
             countAnswer()
         case NGHTTP2_RST_STREAM.rawValue:
             unsafe countSentReset(errorCode: frame.rst_stream.error_code)
+        case NGHTTP2_GOAWAY.rawValue:
+            let isError = unsafe frame.goaway.error_code != NGHTTP2_NO_ERROR.rawValue
+            if isError, failure == nil { isRefused = true }
         default:
             break
         }

@@ -209,6 +209,18 @@ private final class Pair {
         #expect(pair.answers.map(\.statusCode) == [4])
     }
 
+    /// The time of a call runs from the begin of its head, whose end may come too late.
+    @Test func aHeadThatTakesLongerThanACallMay() {
+        var settings = GRPCSettings()
+        settings.deadlineNs = 0
+        let pair = Pair([nil], settings: settings)
+        pair.export([1], timeoutMs: 1_000)
+        pair.server.tick(nowNs: Clock.monotonicNs)
+        pair.exchange()
+        #expect(pair.answers.map(\.statusCode) == [4])
+        #expect(pair.counters[.requestsReceived] == 1 && pair.counters[.requestsExpired] == 1)
+    }
+
     @Test func drainingServesWhatIsInFlightAndThenEnds() {
         let pair = Pair([nil])
         pair.export([1])

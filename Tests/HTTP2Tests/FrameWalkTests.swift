@@ -33,6 +33,29 @@ import Testing
         return found
     }
 
+    // Goal: a block is open from the header of its first frame to its last byte. Method: one byte at
+    // a time, with what has been open when each frame was found, and at the end of each.
+    @Test func headerBlocksAreOpenToTheirLastByte() {
+        let frames: [(type: UInt8, flags: UInt8, sizeBytes: Int, isOpenBehind: Bool)] = [
+            (4, 0, 6, false), (1, 4, 3, false), (1, 0, 2, true), (9, 0, 0, true), (9, 4, 2, false),
+            (1, 4, 0, false), (0, 1, 5, false), (1, 0, 1, true), (9, 4, 0, false),
+        ]
+        var walk = FrameWalk(hasPreface: false)
+        var blockCount: UInt64 = 0
+        for frame in frames {
+            let bytes = Self.frame(frame.type, frame.flags, frame.sizeBytes)
+            if frame.type == 1 { blockCount += 1 }
+            for (index, byte) in bytes.enumerated() {
+                unsafe withUnsafeBytes(of: byte) { walk.walk(unsafe ByteSlice($0)) { _ in true } }
+                let isInside = index >= 8 && index < bytes.count - 1
+                if isInside, frame.type == 1 || frame.type == 9 {
+                    #expect(walk.headerBlock == blockCount)
+                }
+            }
+            #expect(walk.headerBlock == (frame.isOpenBehind ? blockCount : 0), "\(frame)")
+        }
+    }
+
     @Test(arguments: [1, 2, 8, 9, 10, 24, 33, 1_000, 1 << 20], [false, true])
     func framesAreFoundOnce(pieceSize: Int, hasPreface: Bool) {
         let preface = [UInt8](repeating: 0x50, count: hasPreface ? 24 : 0)

@@ -12,10 +12,10 @@ from support.arsenal import ATTACKS, REFLECTION, greeting
 from support.floods import until_cut
 from support.grpcwire import RESOURCE_EXHAUSTED, Answer, headers
 from support.rawcall import assert_healthy, exported
-from support.waiting import PATIENCE_SECONDS
+from support.waiting import PATIENCE_SECONDS, eventually
 
 GOAWAY = 7
-ENHANCE_YOUR_CALM = 11
+PROTOCOL_ERROR, STREAM_CLOSED, FRAME_SIZE_ERROR, ENHANCE_YOUR_CALM = 1, 5, 6, 11
 # Attack → what the daemon counts it as, and what it says in GOAWAY.
 FLOODS = {
     "rapid reset": ("resets", b"too_many_resets"),
@@ -87,6 +87,32 @@ def test_continuations_are_nghttp2s_to_end(observed, db):
     attack = ATTACKS["CONTINUATION flood"]
     until_cut(server.port, attack.opening(server.port), attack.repeated(server.port))
     assert aborted(api)["protocol"] == before + 1
+
+
+@pytest.mark.parametrize("frame", [
+    b"\0\0\4\x08\0\0\0\0\0" + b"\0\0\0\0", b"\0\0\5\4\0\0\0\0\0" + b"\0" * 5,
+    b"\0\0\1\0\0\0\0\0\1x", b"\0\x7f\xff\0\0\0\0\0\1"],
+    ids=["a window opened by nothing", "settings of five bytes", "data on no stream", "a frame too large"])
+def test_who_breaks_http2_is_counted(observed, frame):
+    server, api = observed
+    before = aborted(api)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as connection:
+        connection.sendall(greeting() + frame)
+        received = b""
+        while piece := connection.recv(4096):
+            received += piece
+    assert [code for code, _ in goaways(received)][0] in (PROTOCOL_ERROR, STREAM_CLOSED, FRAME_SIZE_ERROR)
+    assert aborted(api) == before | {"protocol": before["protocol"] + 1}
+
+
+def test_trailers_that_do_not_end(start_server, database):
+    """Behind a call that is answered already: the time of a head runs all the same."""
+    settings, api = api_settings(**{"connections.handshake_timeout": "300ms"})
+    server = start_server(database, settings)
+    with server.client() as client:
+        stream = client.open(headers(server.port, path="/nowhere"))
+        client.send_raw(b"\0\0\0\1\1" + struct.pack(">I", stream))
+        eventually(lambda: aborted(api)["header_timeout"] == 1, "the end of the connection")
 
 
 def test_floods_in_small_change_nothing(observed, db):

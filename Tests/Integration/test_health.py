@@ -11,6 +11,7 @@ from conftest import Export
 from support import otlp
 from support.api import API, api_settings
 from support.daemon import Daemon, free_port, run
+from support.grpcwire import Answer, frame, headers
 from support.locks import blocked, wait_for_blocked
 from support.waiting import PATIENCE_SECONDS, eventually
 
@@ -356,6 +357,21 @@ def test_grpc_health_calls_are_not_among_the_requests(observed, health):
     with pytest.raises(grpc.RpcError):
         check(health, "nothing")
     assert api.metrics()["starling_health_calls_total"] == 4
+
+
+@pytest.mark.parametrize("head", [{"grpc_timeout": "x"}, {"grpc_encoding": "br"}])
+def test_bad_calls_of_services_are_among_no_requests(observed, head):
+    """What is answered is what was received, so that a health checker trips no alert."""
+    server, api = observed
+    with server.client() as client:
+        for path in ("/grpc.health.v1.Health/Check", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"):
+            assert Answer(client.wait(client.open(headers(server.port, path=path, **head)))).code != 0
+            stream = client.open(headers(server.port, path=path))
+            client.send(stream, frame(b"\x0a\xff" * 3000), end_stream=True)
+            client.wait(stream)
+    samples = api.metrics()
+    answered = [value for name, value in samples.items() if name.startswith("starling_requests_answered_total")]
+    assert samples["starling_requests_received_total"] == sum(answered) == 0
 
 
 def test_grpc_watches_are_many_and_go(observed):

@@ -56,6 +56,7 @@ final class IngestConnection: ConnectionHandler, ExportSink {
         if let failure = server.session.failure {
             end(connection, for: failure)
         } else if !server.session.isAlive || server.isDrained && !server.session.hasOutput {
+            if server.session.isRefused { loop.shared.counters.add(.connectionsAborted) }
             connection.finish()
         }
     }

@@ -32,6 +32,8 @@ extension Call {
             do throws(MessageDeframer.Fault) {
                 try deframer?.append(part, limitBytes: ReflectionService.requestSizeBytesMax)
                 if deframer?.isComplete ?? false { try answerQuestion(on: stream) }
+            } catch .overBudget {
+                finishForWantOfMemory(on: stream)
             } catch {
                 finishStreaming(.internal, "a message is broken or too large", on: stream)
             }
@@ -51,9 +53,19 @@ extension Call {
         guard let whole = deframer.take() else { return }
         deframer = MessageDeframer(budget: connection.budget)
         let isCompressed = whole.isCompressed
+        guard !isCompressed || isGzipAnnounced else {
+            return finishStreaming(.internal, Call.notAnnounced, on: stream)
+        }
         let payload = try whole.finish()
-        guard let answer = ReflectionService.response(payload, isCompressed, connection.budget)
-        else {
+        let answer: WireMessage?
+        do throws(Inflater.Fault) {
+            answer = try ReflectionService.response(payload, isCompressed, connection.budget)
+        } catch .overBudget {
+            return finishForWantOfMemory(on: stream)
+        } catch {
+            answer = nil
+        }
+        guard let answer else {
             return finishStreaming(
                 .invalidArgument, "the message is not a ServerReflectionRequest", on: stream)
         }
@@ -63,17 +75,19 @@ extension Call {
         }
         connection.session.append(Answer.framed(answer.bytes), on: stream)
     }
+
+    private func finishForWantOfMemory(on stream: Stream) {
+        finishStreaming(.unavailable, "no memory is free for this question now", on: stream)
+    }
 }
 
 extension ReflectionService {
     fileprivate static func response(
         _ payload: borrowing OwnedBytes, _ isCompressed: Bool, _ budget: MemoryBudget
-    ) -> WireMessage? {
+    ) throws(Inflater.Fault) -> WireMessage? {
         guard isCompressed else { return response(to: payload.slice) }
-        do throws(Inflater.Fault) {
-            let inflated = try Inflater.inflate(
-                payload.slice, limitBytes: requestSizeBytesMax, budget: budget)
-            return response(to: inflated.slice)
-        } catch { return nil }
+        let inflated = try Inflater.inflate(
+            payload.slice, limitBytes: requestSizeBytesMax, budget: budget)
+        return response(to: inflated.slice)
     }
 }

@@ -15,27 +15,41 @@ enum ReflectionService {
     static let unreadSizeBytesMax = 128 << 10
 
     /// The answer to a ServerReflectionRequest; nil where the bytes are none.
+    ///
+    /// Of several questions in one the last counts, as protobuf wants it; only that one is answered,
+    /// because 4 KiB hold two thousand.
     static func response(to request: ByteSlice) -> WireMessage? {
         var fields = WireFields(request)
         var response = WireMessage()
-        var answer: (number: UInt64, message: WireMessage)?
+        var host: ByteSlice?
+        var question: (number: UInt64, content: ByteSlice)?
         while let field = fields.next() {
             guard case .bytes(let content) = field.value else { continue }
             switch field.number {
-            case 1: unsafe response.append(1, bytes: content.buffer)  // host
-            case 3: answer = files(DescriptorPool.shared.file(named: content.string))
-            case 4: answer = files(DescriptorPool.shared.file(containing: content.string))
-            case 5: answer = error(.notFound, "there are no extensions")
-            case 6: answer = extensions(of: content.string)
-            case 7: answer = services()
+            case 1: host = content
+            case 3...7: question = (field.number, content)
             default: break
             }
         }
         guard !fields.isMalformed else { return nil }
-        let chosen = answer ?? error(.invalidArgument, "the request asks nothing that is known")
+        if let host { unsafe response.append(1, bytes: host.buffer) }
+        let chosen = answer(question?.number ?? 0, question?.content ?? .empty)
         unsafe response.append(2, bytes: request.buffer)
         response.append(chosen.number, chosen.message)
         return response
+    }
+
+    private static func answer(
+        _ number: UInt64, _ content: ByteSlice
+    ) -> (number: UInt64, message: WireMessage) {
+        switch number {
+        case 3: files(DescriptorPool.shared.file(named: content.string))
+        case 4: files(DescriptorPool.shared.file(containing: content.string))
+        case 5: error(.notFound, "there are no extensions")
+        case 6: extensions(of: content.string)
+        case 7: services()
+        default: error(.invalidArgument, "the request asks nothing that is known")
+        }
     }
 
     private static func files(
