@@ -29,8 +29,9 @@ private struct Wire {
     func sendHTTP2(_ frames: [UInt8]...) throws {
         let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
         try channel.writeInbound(
-            ByteBuffer(bytes: preface + Wire.frame(type: 4, flags: 0, stream: 0, [])
-                + frames.flatMap { $0 }))
+            ByteBuffer(
+                bytes: preface + Wire.frame(type: 4, flags: 0, stream: 0, [])
+                    + frames.flatMap { $0 }))
     }
 
     func send(frames: [UInt8]...) throws {
