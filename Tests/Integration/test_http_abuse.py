@@ -10,9 +10,11 @@ from support.daemon import free_port
 from support.floods import until_cut
 from support.otlphttp import Connection, RawConnection
 
+MIB = 1 << 20
 # Attack → what the daemon counts it as.
 FLOODS = {"http: dribbled chunks": "small_pieces", "http: answers not read": "pipelining",
-          "http: garbage": "pipelining"}
+          "http: garbage": "pipelining", "http: large heads": "pipelining", "http: refusals not read": "pipelining",
+          "http: rapid reset": "protocol"}
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,31 @@ def test_floods(observed, db, name):
         connection.export("traces", request)
     trace_id = request.resource_spans[0].scope_spans[0].spans[0].trace_id.hex()
     assert db.execute("SELECT count(*) FROM otel_spans_fact WHERE trace_id = %s::uuid", [trace_id]).fetchone() == (1,)
+
+
+def test_what_follows_an_upgrade_is_not_kept(observed):
+    port, api = observed
+    before = api.metrics()["process_resident_memory_bytes"]
+    attack = HTTP_ATTACKS["http: behind an upgrade"]
+    answer = until_cut(port, attack.opening(port), attack.repeated(port))
+    assert answer.startswith(b"HTTP/1.1 200 ") and b"connection: close" in answer
+    assert api.metrics()["process_resident_memory_bytes"] - before < 16 * MIB
+
+
+def test_connections_that_are_cut_leave_nothing(observed):
+    """Each with two hundred streams that have just begun."""
+    port, api = observed
+    # Twice as many streams as may be cancelled.
+    opening = HTTP_ATTACKS["http: rapid reset"].opening(port)[:12_000]
+
+    def cut(count):
+        for _ in range(count):
+            until_cut(port, opening)
+        return api.metrics()["process_resident_memory_bytes"]
+
+    # What stays for good is there after the first ones.
+    first = cut(20)
+    assert cut(40) - first < 4 * MIB
 
 
 def test_small_pieces_are_told_to_come_back(observed):

@@ -160,6 +160,14 @@ def questions(port):
         heads.frame(number) + data(number, question * 200, ends=False) for number in range(100))
 
 
+def question_bomb(port):
+    """Reflection, asked for all services two thousand times in each message of fifty bytes."""
+    heads = Heads(port, path=REFLECTION, more=[("grpc-encoding", "gzip")])
+    question = gzipped(field_of(7, b"") * 2_000)
+    return greeting() + b"".join(
+        heads.frame(number) + data(number, question * 20) for number in range(200))
+
+
 def half_headers(port):
     return greeting() + HeadersFrame(1, Heads(port).first).serialize()
 
@@ -227,6 +235,7 @@ ATTACKS = {
                                    {SettingsFrame.INITIAL_WINDOW_SIZE: 0}), connections=20, returns=False),
     "reflection not read": Attack("questions to reflection with no window for the answers", questions,
                                   connections=50, returns=False),
+    "reflection bomb": Attack("two thousand questions to reflection in one message", question_bomb),
     "slow: nothing": Attack("connections that say nothing", lambda port: b"", connections=400, returns=False, seconds=15),
     "slow: headers": Attack("header blocks that are begun", half_headers, connections=400, returns=False, seconds=15),
     "slow: bodies": Attack("a hundred bodies of 60 MiB begun on each connection", half_body, connections=100,

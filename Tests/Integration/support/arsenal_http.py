@@ -77,6 +77,12 @@ HTTP_ATTACKS = {
                                               count=20, content_type="application/json")),
     "http: garbage": Attack("bytes that are no message", pipelined(b"\xff" * 1_000, count=5_000)),
     "http: rapid reset": Attack("streams of HTTP/2 opened and cancelled (CVE-2023-44487)", rapid_reset),
+    "http: behind an upgrade": Attack(
+        "bytes behind a request that proposes another protocol",
+        lambda port: post(b"", "Connection: Upgrade", "Upgrade: h2c"), flood(lambda: bytes(64))),
+    "http: refusals not read": Attack(
+        "requests that are refused at once, and not read", lambda port: b"",
+        flood(lambda: head(target="/nothing", method="GET")), connections=20, reads=False),
 }
 for attack in HTTP_ATTACKS.values():
     attack.listener = "http"
