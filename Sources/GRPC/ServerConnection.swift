@@ -48,8 +48,8 @@ package final class ServerConnection {
 
     private enum Drain: Equatable {
         case none
-        /// GOAWAY without a limit is out, and a PING beside it, which nghttp2 lets go first: what the
-        /// client sent before it knew is still served.
+        /// GOAWAY without a limit is out, and a PING beside it, which nghttp2 lets go first: what
+        /// the client sent before it knew is still served.
         case announced(deadlineNs: UInt64)
         case final
     }

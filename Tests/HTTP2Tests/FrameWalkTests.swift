@@ -33,8 +33,8 @@ import Testing
         return found
     }
 
-    // Goal: a block is open from the header of its first frame to its last byte. Method: one byte at
-    // a time, with what has been open when each frame was found, and at the end of each.
+    // Goal: a block is open from the header of its first frame to its last byte. Method: one byte
+    // at a time, with what has been open when each frame was found, and at the end of each.
     @Test func headerBlocksAreOpenToTheirLastByte() {
         let frames: [(type: UInt8, flags: UInt8, sizeBytes: Int, isOpenBehind: Bool)] = [
             (4, 0, 6, false), (1, 4, 3, false), (1, 0, 2, true), (9, 0, 0, true), (9, 4, 2, false),

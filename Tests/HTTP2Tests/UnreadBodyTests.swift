@@ -16,8 +16,8 @@ private final class Reader: StreamHandler {
     func closed(errorCode: UInt32, on stream: HTTP2.Stream) {}
 }
 
-// Goal: of an answer that is sent a part at a time, only what has not gone is kept. Method: a client
-// that always leaves something behind.
+// Goal: of an answer that is sent a part at a time, only what has not gone is kept. Method: a
+// client that always leaves something behind.
 
 @Suite struct UnreadBodyTests {
     @Test func whatHasGoneIsNotKept() throws {

@@ -16,7 +16,7 @@ enum Charge {
         return throttled(quota, waitNs: waitNs)
     }
 
-    /// Charges for a message that nothing is stored of, because of what is in it or because there is
+    /// Charges for a message that nothing is stored of, for what is in it or because there is
     /// nothing, and that took the work of `sizeBytes`.
     static func work(_ message: borrowing ExportMessage, sizeBytes: Int) {
         message.identity?.quota.bytes?.charge(sizeBytes, nowNs: Clock.monotonicNs)

@@ -16,8 +16,8 @@ enum ReflectionService {
 
     /// The answer to a ServerReflectionRequest; nil where the bytes are none.
     ///
-    /// Of several questions in one the last counts, as protobuf wants it; only that one is answered,
-    /// because 4 KiB hold two thousand.
+    /// Of several questions in one the last counts, as protobuf wants it; only that one is
+    /// answered, because 4 KiB hold two thousand.
     static func response(to request: ByteSlice) -> WireMessage? {
         var fields = WireFields(request)
         var response = WireMessage()

@@ -368,7 +368,7 @@ final class ExportHandler: ChannelDuplexHandler {
 }
 
 extension HTTPRequestHead {
-    /// Whether what follows is no HTTP/1.1, if we agreed, which we never do: the decoder stops there
-    /// in any case.
+    /// Whether what follows is no HTTP/1.1, if we agreed, which we never do: the decoder stops
+    /// there in any case.
     fileprivate var endsHTTP: Bool { method == .CONNECT || headers.contains(name: "upgrade") }
 }

@@ -136,8 +136,8 @@ final class HTTP2ErrorHandler: ChannelInboundHandler {
         context.close(promise: nil)
     }
 
-    /// Whether one request was not as it should be (RFC 9113 §8.1.1): its stream has been reset, and
-    /// the others go on. NIO says so of a few errors only, and ends connections with many.
+    /// Whether one request was not as it should be (RFC 9113 §8.1.1): its stream has been reset,
+    /// and the others go on. NIO says so of a few errors only, and ends connections with many.
     private static func isOfOneStream(_ error: any Error) -> Bool {
         switch error {
         case is NIOHTTP2Errors.StreamError, is NIOHTTP2Errors.NoSuchStream,

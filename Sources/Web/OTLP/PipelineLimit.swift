@@ -4,8 +4,8 @@ internal import NIOCore
 internal import NIOHTTP1
 
 /// Bounds what an HTTP/1.1 connection can have answered: ends one that sends many requests ahead of
-/// their answers (RFC 9112 §9.3.2 lets a server close whenever it has answered), or many in one turn
-/// of the event loop, and reads no more of one that does not read.
+/// their answers (RFC 9112 §9.3.2 lets a server close whenever it has answered), or many in one
+/// turn of the event loop, and reads no more of one that does not read.
 ///
 /// Their answers would be given in one turn, however many they are, and others would wait for them.
 /// No client of OTLP does that; one that retries on another connection goes on. A client that does
