@@ -59,7 +59,12 @@ class Verb:
 
 
 def wait_tails(served, count):
+    """Until there are `count`, and what is stored from now on is theirs: a tail counts before its first look, and the
+    look that goes on meanwhile may be without it."""
     eventually(lambda: served.figure("starling_tails") == count, f"{count} tails")
+    if count > 0:
+        looks = served.figure("starling_tail_looks_total")
+        eventually(lambda: served.figure("starling_tail_looks_total") >= looks + 2, "two looks more")
 
 
 def test_lines_for_people(binary, served):
