@@ -56,24 +56,17 @@ final class TokenCache: Authenticator {
         return verdict
     }
 
-    private func verdict(_ credentials: Credentials, for access: Access) -> AuthVerdict {
-        guard isRequired else { return welcome(credentials, for: access) }
-        guard !credentials.isUnusable else { return .refused(.malformed) }
-        if let token = credentials.token { return verdict(token, for: access) }
-        guard acceptsCertificates, let certificate = credentials.certificate else {
-            return .refused(.missing)
-        }
-        return verdict(certificate, for: access)
-    }
-
     /// Where strangers are welcome, what is not meant for us is none of our business, for example
     /// what a proxy on the way asks for. It hides nothing that is: else whoever adds a header would
     /// get rid of tenant, quota and revocation.
-    private func welcome(_ credentials: Credentials, for access: Access) -> AuthVerdict {
-        guard !credentials.isAmbiguous else { return .refused(.malformed) }
-        if let token = credentials.ownToken { return verdict(token, for: access) }
+    private func verdict(_ credentials: Credentials, for access: Access) -> AuthVerdict {
+        let isUnusable = isRequired ? credentials.isUnusable : credentials.isAmbiguous
+        guard !isUnusable else { return .refused(.malformed) }
+        if let token = isRequired ? credentials.token : credentials.ownToken {
+            return verdict(token, for: access)
+        }
         guard acceptsCertificates, let certificate = credentials.certificate else {
-            return .admitted(nil)
+            return isRequired ? .refused(.missing) : .admitted(nil)
         }
         return verdict(certificate, for: access)
     }

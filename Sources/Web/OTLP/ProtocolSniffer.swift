@@ -147,13 +147,16 @@ final class ProtocolSniffer: ChannelInboundHandler {
         if timer == nil { lookWhenIdle(context) }
     }
 
+    /// Until when it may be idle.
+    private var idleEnd: NIODeadline {
+        idleSince + service.limits.idleTime + service.limits.idleGraceTime
+    }
+
     private func lookWhenIdle(_ context: ChannelHandlerContext) {
-        let limits = service.limits
-        let end = idleSince + limits.idleTime + limits.idleGraceTime
-        schedule(end, context) { sniffer, context in
+        schedule(idleEnd, context) { sniffer, context in
             sniffer.timer = nil
             guard sniffer.openStreamCount == 0 else { return }
-            if context.eventLoop.now >= sniffer.idleSince + limits.idleTime + limits.idleGraceTime {
+            if context.eventLoop.now >= sniffer.idleEnd {
                 context.close(promise: nil)
             } else {
                 sniffer.lookWhenIdle(context)
